@@ -1,0 +1,410 @@
+/*
+ * sluice.h: LSTM networks for inference, streaming and training; this header is the whole core contract.
+ *
+ * Concepts
+ *
+ *   context   where allocation, threads and the instruction-set cap are decided. Outlives everything made from it.
+ *   model     a description (layers, sizes, options) and its parameters, one canonical block of f32 with named views.
+ *   plan      a model prepared for one use: kernels chosen, weights packed, sizes known. Constant while it runs, so
+ *             one plan serves many threads at once, each with its own run, state, workspace and tape.
+ *   state     h and c of every layer for every row of a batch. Caller-owned memory, copyable with memcpy.
+ *   run       one call: data in, data out. A run allocates nothing, takes no lock with one thread and cannot fail
+ *             half-way: arguments are checked first, and a refused call leaves every output untouched.
+ *
+ *   sluice_context_create -> sluice_model_create -> parameters -> sluice_plan_create -> sluice_forward or sluice_step
+ *
+ * Conventions
+ *
+ *   Arrays are row-major with the last index fastest. T = steps, N = batch, I = inputs, H = hidden, D = directions.
+ *   Data are [T,N,width] (time-major, the default) or [N,T,width] (batch-major), a choice of the plan.
+ *   Gates are ordered i f g o (input, forget, candidate, output) unless a weights view says otherwise.
+ *   The equations are those of docs/EQUATIONS.md.
+ *   Every argument struct starts with its own size; initialise it with its SLUICE_..._INIT and zero means default.
+ *   Functions that can fail return a sluice_status, put their result last, and leave a sentence for
+ *   sluice_last_message(). Handles may be shared between threads for reading; creating, changing and destroying one
+ *   handle is the caller's to serialise. Every _destroy accepts NULL.
+ */
+#ifndef SLUICE_SLUICE_H
+#define SLUICE_SLUICE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------------------------------------- version ---- */
+
+#define SLUICE_VERSION_MAJOR 0
+#define SLUICE_VERSION_MINOR 1
+#define SLUICE_VERSION_PATCH 0
+
+#if defined(_WIN32) && defined(SLUICE_SHARED)
+#define SLUICE_API __declspec(dllimport)
+#elif defined(__GNUC__)
+#define SLUICE_API __attribute__((visibility("default")))
+#else
+#define SLUICE_API
+#endif
+
+/* An argument struct with its size set and everything else zero. */
+#ifdef __cplusplus
+#define SLUICE_SIZED(type) {sizeof(type)}
+#else
+#define SLUICE_SIZED(type) {.size = sizeof(type)}
+#endif
+
+/* The library's version as "major.minor.patch". Static storage. */
+SLUICE_API const char *sluice_version(void);
+
+/* -------------------------------------------------------------------------------------------------- status ---- */
+
+/* Code and text of every status, in one list. */
+#define SLUICE_STATUS_MAP(X)                                           \
+	X(OK, "success")                                               \
+	X(INVALID_ARGUMENT, "an argument is outside what is documented") \
+	X(UNSUPPORTED, "valid, but not implemented")                   \
+	X(OUT_OF_MEMORY, "the allocator returned NULL")                \
+	X(IO, "a file could not be read or written")                   \
+	X(FORMAT, "a file's content is not what its format demands")   \
+	X(DEVICE, "the device failed")                                 \
+	X(INTERNAL, "a mistake inside the library")
+
+typedef enum sluice_status {
+#define SLUICE_STATUS_ENUM(name, text) SLUICE_##name,
+	SLUICE_STATUS_MAP(SLUICE_STATUS_ENUM)
+#undef SLUICE_STATUS_ENUM
+} sluice_status;
+
+/* "SLUICE_OK" and so on. Static storage; an unknown value gives "SLUICE_UNKNOWN". */
+SLUICE_API const char *sluice_status_name(sluice_status status);
+
+/* The general meaning of a status. Static storage. */
+SLUICE_API const char *sluice_status_text(sluice_status status);
+
+/* The sentence of this thread's most recent failure: the argument, its value and what was expected. Never NULL; valid
+ * until the next failing call of this thread. */
+SLUICE_API const char *sluice_last_message(void);
+
+/* ------------------------------------------------------------------------------------------ data types, terms -- */
+
+/* Name, text and bytes of every storage type. */
+#define SLUICE_DTYPE_MAP(X) \
+	X(F32, "f32", 4)    \
+	X(F64, "f64", 8)    \
+	X(F16, "f16", 2)    \
+	X(BF16, "bf16", 2)  \
+	X(I8, "i8", 1)
+
+typedef enum sluice_dtype {
+#define SLUICE_DTYPE_ENUM(name, text, bytes) SLUICE_##name,
+	SLUICE_DTYPE_MAP(SLUICE_DTYPE_ENUM)
+#undef SLUICE_DTYPE_ENUM
+} sluice_dtype;
+
+/* Kinds of activation. DEFAULT is sigmoid for the gates i f o, tanh for the candidate g and for the cell output. */
+#define SLUICE_ACTIVATION_MAP(X)    \
+	X(DEFAULT, "default")       \
+	X(SIGMOID, "sigmoid")       \
+	X(TANH, "tanh")             \
+	X(IDENTITY, "identity")     \
+	X(RELU, "relu")             \
+	X(HARD_SIGMOID, "hard_sigmoid")
+
+typedef enum sluice_activation_kind {
+#define SLUICE_ACTIVATION_ENUM(name, text) SLUICE_ACTIVATION_##name,
+	SLUICE_ACTIVATION_MAP(SLUICE_ACTIVATION_ENUM)
+#undef SLUICE_ACTIVATION_ENUM
+} sluice_activation_kind;
+
+/* An activation and its parameters, whose meaning belongs to the kind. */
+typedef struct sluice_activation {
+	sluice_activation_kind kind;
+	float a, b, c;
+} sluice_activation;
+
+typedef enum sluice_direction {
+	SLUICE_FORWARD,      /* t = 0 .. T-1 */
+	SLUICE_REVERSE,      /* t = T-1 .. 0; outputs stay aligned with their inputs */
+	SLUICE_BIDIRECTIONAL /* both; outputs are concatenated: forward H, then reverse H */
+} sluice_direction;
+
+typedef enum sluice_peephole {
+	SLUICE_PEEPHOLE_NONE,
+	SLUICE_PEEPHOLE_DIAGONAL,
+	SLUICE_PEEPHOLE_FULL
+} sluice_peephole;
+
+typedef enum sluice_layout {
+	SLUICE_TIME_MAJOR, /* [T,N,width] */
+	SLUICE_BATCH_MAJOR /* [N,T,width] */
+} sluice_layout;
+
+typedef enum sluice_choice { SLUICE_AUTO, SLUICE_ON, SLUICE_OFF } sluice_choice;
+
+/* ------------------------------------------------------------------------------------------------- context ---- */
+
+typedef struct sluice_context sluice_context;
+typedef struct sluice_model sluice_model;
+typedef struct sluice_plan sluice_plan;
+
+/* Where the library takes memory from. allocate returns NULL on failure; alignment is a power of two of at least 64.
+ * Used by create functions only, never by a run. Must be callable from every thread that creates handles. */
+typedef struct sluice_allocator {
+	void *(*allocate)(void *user, size_t bytes, size_t alignment);
+	void (*release)(void *user, void *block, size_t bytes);
+	void *user;
+} sluice_allocator;
+
+/* A piece of parallel work: called once for each index in 0 .. count-1. */
+typedef void (*sluice_task)(void *argument, int index, int count);
+
+/* Runs task on count threads, at most `threads` and at least one, all of them at the same time (tasks wait for each
+ * other at barriers), and returns when every one has returned. */
+typedef void (*sluice_parallel)(void *user, int threads, sluice_task task, void *argument);
+
+/* One line of diagnostics; text is valid during the call. */
+typedef void (*sluice_log)(void *user, const char *text);
+
+typedef struct sluice_context_options {
+	size_t size;
+	const sluice_allocator *allocator; /* copied; NULL: the C library's */
+	int threads;                       /* threads of one run; 0: one */
+	sluice_parallel parallel;          /* the host's thread pool; NULL: OpenMP where built with it */
+	void *parallel_user;
+	const char *isa; /* highest instruction-set level to use, by name; NULL: SLUICE_ISA, else the best one */
+	sluice_log log;  /* NULL: silence */
+	void *log_user;
+} sluice_context_options;
+#define SLUICE_CONTEXT_OPTIONS_INIT SLUICE_SIZED(sluice_context_options)
+
+/* Makes a context; options NULL means all defaults. Errors: INVALID_ARGUMENT (unknown isa, threads < 0, half an
+ * allocator), OUT_OF_MEMORY. */
+SLUICE_API sluice_status sluice_context_create(const sluice_context_options *options, sluice_context **out);
+
+/* Frees a context after everything made from it. */
+SLUICE_API void sluice_context_destroy(sluice_context *context);
+
+/* --------------------------------------------------------------------------------------------------- model ---- */
+
+/* One layer. Zero means default throughout; hidden must be given. */
+typedef struct sluice_layer {
+	size_t size;
+	size_t hidden;              /* H, units of each direction */
+	sluice_direction direction; /* default forward */
+	int no_bias;                /* 1: the layer has no bias */
+	float dropout;              /* in [0,1): chance that an output is dropped on its way to the next layer or the
+	                               read-out, in training runs; kept outputs are scaled by 1/(1-dropout) */
+	sluice_activation input_activation, forget_activation, candidate_activation, output_activation;
+	sluice_activation cell_activation; /* applied to c before the output gate */
+	sluice_peephole peephole;          /* default none */
+	int peephole_previous;             /* 1: the output gate's peephole sees c[t-1], not c[t] */
+	size_t projection;                 /* width of the projected h; 0: none */
+	float projection_clip;             /* 0: none */
+	float cell_clip;                   /* |c| limit; 0: none */
+	float gate_clip;                   /* |pre-activation| limit; 0: none */
+} sluice_layer;
+#define SLUICE_LAYER_INIT SLUICE_SIZED(sluice_layer)
+
+/* A stack of layers, each fed by the one before (a bidirectional layer gives 2H), and an optional dense read-out. */
+typedef struct sluice_description {
+	size_t size;
+	size_t inputs;              /* I of the first layer */
+	size_t layer_count;         /* at least 1, at most 127 */
+	const sluice_layer *layers; /* [layer_count]; the stride is layers[0].size */
+	size_t outputs;             /* width of the read-out y = h W^T + b; 0: none, y is h of the last layer */
+} sluice_description;
+#define SLUICE_DESCRIPTION_INIT SLUICE_SIZED(sluice_description)
+
+/* Makes a model with all parameters zero. The description is copied. Errors: INVALID_ARGUMENT (a size is zero or
+ * overflows, a value is out of range), UNSUPPORTED (an option that is not implemented), OUT_OF_MEMORY. */
+SLUICE_API sluice_status sluice_model_create(sluice_context *context, const sluice_description *description,
+                                             sluice_model **out);
+
+/* Frees a model after the plans made from it. */
+SLUICE_API void sluice_model_destroy(sluice_model *model);
+
+/* The model's own copy of its description; valid as long as the model. */
+SLUICE_API const sluice_description *sluice_model_description(const sluice_model *model);
+
+/* Width of y: the read-out's, else D*H of the last layer. */
+SLUICE_API size_t sluice_model_outputs(const sluice_model *model);
+
+/* The canonical parameter block: count floats, tensors at 64-byte offsets with zeros in the gaps. Optimizers work on the
+ * block as one vector; gradients and moments have the same layout. Change it, then call sluice_plan_update on every
+ * plan of the model. count may be NULL. */
+SLUICE_API float *sluice_model_parameters(const sluice_model *model, size_t *count);
+
+/* Where one named tensor lies in the canonical block, row-major [rows, columns]. */
+typedef struct sluice_parameter {
+	size_t size;
+	const char *name; /* as PyTorch's nn.LSTM: weight_ih_l0, weight_hh_l0_reverse, bias_l0; readout.weight, readout.bias */
+	size_t offset;    /* in floats */
+	size_t rows, columns; /* a vector has one column */
+} sluice_parameter;
+#define SLUICE_PARAMETER_INIT SLUICE_SIZED(sluice_parameter)
+
+/* Number of named tensors. */
+SLUICE_API size_t sluice_model_parameter_count(const sluice_model *model);
+
+/* Describes tensor `index`, in the order of the block. Errors: INVALID_ARGUMENT. */
+SLUICE_API sluice_status sluice_model_parameter(const sluice_model *model, size_t index, sluice_parameter *out);
+
+/* A view of one layer's and direction's weights in somebody else's layout; nothing is kept after the call.
+ * Either a whole block (input, recurrent, bias) whose rows are the gates in `order`, or one pointer per gate
+ * (input_gates[k] and so on, k counting in `order`). Strides are in elements; zero means row-major without gaps. A
+ * transposed matrix (Keras: [I,4H]) has row stride 1 and column stride 4H. */
+typedef struct sluice_weights {
+	size_t size;
+	sluice_dtype dtype; /* default f32 */
+	const char *order;  /* a permutation of "ifgo", which NULL means; ONNX: "iofg" */
+	const void *input;  /* [4H,I] */
+	const void *recurrent;      /* [4H,H] */
+	const void *bias;           /* [4H]; NULL: zeros */
+	const void *recurrent_bias; /* [4H], added to bias; NULL: zeros */
+	const void *input_gates[4], *recurrent_gates[4], *bias_gates[4]; /* [H,I], [H,H], [H] */
+	ptrdiff_t input_row, input_column;         /* strides of input or of each of input_gates */
+	ptrdiff_t recurrent_row, recurrent_column; /* strides of recurrent or of each of recurrent_gates */
+} sluice_weights;
+#define SLUICE_WEIGHTS_INIT SLUICE_SIZED(sluice_weights)
+
+/* Copies weights into the canonical block. direction is 0, or 1 for the reverse half of a bidirectional layer. Errors:
+ * INVALID_ARGUMENT, UNSUPPORTED (dtype). */
+SLUICE_API sluice_status sluice_model_set_weights(sluice_model *model, size_t layer, size_t direction,
+                                                  const sluice_weights *weights);
+
+/* Copies the read-out's weight [outputs, D*H] and bias [outputs] (NULL: zeros) into the canonical block. */
+SLUICE_API sluice_status sluice_model_set_readout(sluice_model *model, const float *weight, const float *bias);
+
+typedef struct sluice_initialization {
+	size_t size;
+	uint64_t seed;
+	float scale;       /* weights are uniform in [-scale, scale]; 0: 1/sqrt(H), and 1/sqrt(D*H) for the read-out */
+	float forget_bias; /* added to the forget gate's bias; biases are otherwise zero */
+} sluice_initialization;
+#define SLUICE_INITIALIZATION_INIT SLUICE_SIZED(sluice_initialization)
+
+/* Fills the parameters with random numbers that depend on the seed and the description only. NULL: all defaults. */
+SLUICE_API sluice_status sluice_model_initialize(sluice_model *model, const sluice_initialization *options);
+
+/* ---------------------------------------------------------------------------------------------------- plan ---- */
+
+typedef struct sluice_plan_options {
+	size_t size;
+	size_t steps;         /* largest T of one call; 0: 1 */
+	size_t batch;         /* largest N of one call; 0: 1 */
+	int training;         /* 1: runs may write a tape and sluice_backward may be called */
+	sluice_layout layout; /* of x, y and their gradients */
+	sluice_choice flush_denormals; /* treat denormal numbers as zero inside calls; auto: on unless training */
+} sluice_plan_options;
+#define SLUICE_PLAN_OPTIONS_INIT SLUICE_SIZED(sluice_plan_options)
+
+/* Chooses kernels, packs the weights, computes all sizes. options NULL: one step of one row. The model must outlive the
+ * plan. Errors: INVALID_ARGUMENT (sizes overflow), OUT_OF_MEMORY. */
+SLUICE_API sluice_status sluice_plan_create(const sluice_model *model, const sluice_plan_options *options, sluice_plan **out);
+SLUICE_API void sluice_plan_destroy(sluice_plan *plan);
+
+/* Packs the model's parameters again after they changed. Allocates nothing; no run may be under way on this plan. */
+SLUICE_API sluice_status sluice_plan_update(sluice_plan *plan);
+
+/* Bytes of a state of `batch` rows: rows of equal size, 64-byte multiples, one for each sequence. */
+SLUICE_API size_t sluice_plan_state_size(const sluice_plan *plan, size_t batch);
+
+/* Bytes of workspace that any call on this plan may use; 64-byte alignment. One workspace for each concurrent run. */
+SLUICE_API size_t sluice_plan_workspace_size(const sluice_plan *plan);
+
+/* Bytes of a tape for a forward call of `steps` steps with the plan's largest batch; 64-byte alignment. 0 when the
+ * plan does not train. */
+SLUICE_API size_t sluice_plan_tape_size(const sluice_plan *plan, size_t steps);
+
+/* Writes a text that says which kernels were chosen and why, NUL-terminated and cut at capacity. Returns the length of
+ * the whole text. text may be NULL if capacity is 0. */
+SLUICE_API size_t sluice_plan_describe(const sluice_plan *plan, char *text, size_t capacity);
+
+/* The chosen kernels in one line, such as "avx512/step_f32 avx512/gemm_f32". Valid as long as the plan. */
+SLUICE_API const char *sluice_plan_kernels(const sluice_plan *plan);
+
+/* --------------------------------------------------------------------------------------------------- state ---- */
+
+/* A state is plain memory of sluice_plan_state_size bytes, 64-byte aligned; all zero bytes is the zero state. It has
+ * one row for each sequence, the same for every plan of the same model. */
+
+/* Copies h and c [batch,H] of one layer and direction into (write) or out of (read) a state. h or c may be NULL.
+ * Errors: INVALID_ARGUMENT. */
+SLUICE_API sluice_status sluice_state_write(const sluice_plan *plan, void *state, size_t batch, size_t layer,
+                                            size_t direction, const float *h, const float *c);
+SLUICE_API sluice_status sluice_state_read(const sluice_plan *plan, const void *state, size_t batch, size_t layer,
+                                           size_t direction, float *h, float *c);
+
+/* ----------------------------------------------------------------------------------------------------- run ---- */
+
+/* One call. Unless said otherwise pointers are to f32 and may not overlap; all memory is the caller's. */
+typedef struct sluice_run {
+	size_t size;
+	size_t steps, batch;       /* T and N of this call, at most the plan's; zero: the plan's */
+	const float *x;            /* [T,N,I] */
+	float *y;                  /* [T,N,outputs]; NULL: not wanted */
+	const void *initial_state; /* state of N rows; NULL: zeros */
+	void *final_state;         /* state of N rows; may be initial_state; NULL: not wanted */
+	void *workspace;           /* sluice_plan_workspace_size bytes */
+	void *tape;                /* forward writes it, backward reads it; NULL: no backward will follow */
+	int training;              /* 1: dropout is active */
+	uint64_t seed;             /* of all random numbers of the run */
+	uint64_t step_offset;      /* absolute number of the run's first step, so that chunks draw what the whole would */
+	const uint64_t *sequence_ids; /* [N] absolute numbers of the rows, below 2^48; NULL: 0 .. N-1 */
+	const size_t *lengths;     /* [N] steps of each row; NULL: all T */
+	const uint8_t *resets;     /* [T,N] 1: the state is zeroed before this step; NULL: never */
+	const float *mask;         /* on h[t-1]; NULL: ones */
+} sluice_run;
+#define SLUICE_RUN_INIT SLUICE_SIZED(sluice_run)
+
+/* Runs T steps of the whole stack: y, the final state and, if run->tape is given, the tape. Thread-safe for different
+ * runs. Errors: INVALID_ARGUMENT, UNSUPPORTED (lengths, resets, mask). */
+SLUICE_API sluice_status sluice_forward(const sluice_plan *plan, const sluice_run *run);
+
+/* Runs one step: as sluice_forward with run->steps taken as 1, and with the same bits as the step has inside a
+ * sequence. Made to be called for every sample: no allocation, no lock, no system call, whatever the threads of the
+ * context. Errors: as sluice_forward; UNSUPPORTED if a layer runs in reverse, or if a tape is given. */
+SLUICE_API sluice_status sluice_step(const sluice_plan *plan, const sluice_run *run);
+
+enum { /* sluice_gradients.accumulate */
+	SLUICE_ACCUMULATE_X = 1,
+	SLUICE_ACCUMULATE_PARAMETERS = 2,
+	SLUICE_ACCUMULATE_STATE = 4
+};
+
+/* Gradients of a scalar loss L. Incoming ones that are NULL count as zero; outgoing ones that are NULL are not
+ * computed. Outgoing ones are overwritten unless `accumulate` names them. */
+typedef struct sluice_gradients {
+	size_t size;
+	const float *dy;         /* dL/dy [T,N,outputs] */
+	const void *dfinal;      /* dL/d(final state), laid out as a state of N rows */
+	float *dx;               /* dL/dx [T,N,I] */
+	float *dparameters;      /* dL/d(parameters), laid out as the canonical block */
+	void *dinitial;          /* dL/d(initial state), laid out as a state of N rows; may be dfinal */
+	unsigned accumulate;     /* SLUICE_ACCUMULATE_... or-ed together */
+} sluice_gradients;
+#define SLUICE_GRADIENTS_INIT SLUICE_SIZED(sluice_gradients)
+
+/* The gradients of a forward run that wrote a tape: pass the same run (x, steps, batch, seed, offsets, tape). Gradients
+ * do not flow beyond the initial state: carrying the state from call to call is truncated BPTT. The tape is only read.
+ * Errors: INVALID_ARGUMENT (plan not for training, no tape), UNSUPPORTED. */
+SLUICE_API sluice_status sluice_backward(const sluice_plan *plan, const sluice_run *run, const sluice_gradients *gradients);
+
+/* ------------------------------------------------------------------------------------------------ advanced ---- */
+
+/* Instruction-set levels this library was built with, in ascending order; the name is NULL past the end. */
+SLUICE_API const char *sluice_isa_name(size_t index);
+
+/* Whether this machine can run level `index`. */
+SLUICE_API int sluice_isa_available(size_t index);
+
+/* The level a context uses. */
+SLUICE_API const char *sluice_context_isa(const sluice_context *context);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
