@@ -400,8 +400,20 @@ SLUICE_API const char *sluice_isa_name(size_t index);
 /* Whether this machine can run level `index`. */
 SLUICE_API int sluice_isa_available(size_t index);
 
-/* The level a context uses. */
+/* The level a context uses, and its number of threads. */
 SLUICE_API const char *sluice_context_isa(const sluice_context *context);
+SLUICE_API int sluice_context_threads(const sluice_context *context);
+
+/* For libraries built on this one: sets this thread's message, formatted as by printf, and returns status. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+SLUICE_API sluice_status sluice_fail(sluice_status status, const char *format, ...);
+
+/* For libraries built on this one: memory from the context's allocator, aligned to 64 bytes and zeroed. NULL on failure,
+ * with the message set. bytes of the release are those of the allocation; block may be NULL. */
+SLUICE_API void *sluice_allocate(sluice_context *context, size_t bytes);
+SLUICE_API void sluice_release(sluice_context *context, void *block, size_t bytes);
 
 #ifdef __cplusplus
 }
