@@ -1,0 +1,33 @@
+/*
+ * data.h: random data of a problem, the same for everybody who asks with the same seed.
+ */
+#ifndef SLUICE_CHECK_DATA_H
+#define SLUICE_CHECK_DATA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "network.h"
+#include "sluice/sluice.h"
+
+/* All values are zero-mean and uniform: in [-1,1], parameters in [-1/sqrt(H), 1/sqrt(H)] with the H of their cell. */
+struct sluice__data {
+	size_t x_count, y_count, state_count, parameter_count;
+	float *x;          /* [T,N,I] */
+	float *parameters; /* the canonical block, zeros in the gaps */
+	float *h0, *c0;    /* [N,H] for each cell, see network.h */
+	float *dy;         /* [T,N,outputs] */
+	float *dh, *dc;    /* gradients of the final state, laid out as h0 */
+	void *block;
+};
+
+/* Makes the data. A value depends on the seed, its array or tensor name and its place there, not on padding.
+ * Errors: INVALID_ARGUMENT (sizes overflow), OUT_OF_MEMORY. */
+sluice_status sluice__data_create(const struct sluice__network *network, size_t steps, size_t batch, uint64_t seed,
+				  struct sluice__data *out);
+void sluice__data_destroy(struct sluice__data *data);
+
+/* Fills count floats with uniform numbers in [-scale, scale] from a seed and a name. */
+void sluice__data_fill(uint64_t seed, const char *name, float scale, size_t count, float *out);
+
+#endif

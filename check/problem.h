@@ -1,0 +1,53 @@
+/*
+ * problem.h: problem strings, the one grammar in which tests, verify and bench name what they run.
+ */
+#ifndef SLUICE_CHECK_PROBLEM_H
+#define SLUICE_CHECK_PROBLEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sluice/sluice.h"
+
+#define SLUICE__LAYERS_MAX 127
+#define SLUICE__PROBLEM_TEXT 160 /* bytes that hold every canonical problem string */
+
+/* One parsed problem. Every option of the grammar has a field, whether the library implements it or not. */
+struct sluice__problem {
+	size_t steps, batch, inputs, hidden;
+	size_t layers;
+	sluice_direction direction;
+	int alternating; /* layers 0, 2, .. run forward, layers 1, 3, .. in reverse */
+	sluice_peephole peephole;
+	int peephole_previous; /* the output gate's peephole sees c[t-1] */
+	size_t projection;     /* 0: none */
+	int mask, resets, lengths;
+	size_t kernel, rows, columns; /* ConvLSTM: kernel x kernel over rows x columns; 0: a plain LSTM */
+	sluice_dtype dtype;
+	int tf32; /* products in TF32; dtype stays f32 */
+};
+
+/* A problem's model description together with the layers it points to. Not movable once filled. */
+struct sluice__problem_model {
+	sluice_description description;
+	sluice_layer layers[SLUICE__LAYERS_MAX];
+};
+
+/* The grammar as a text of several lines, for the reader of an error message. Static storage. */
+const char *sluice__problem_grammar(void);
+
+/* Reads a problem string. Errors: INVALID_ARGUMENT with a sentence that names the place; out is then untouched. */
+sluice_status sluice__problem_parse(const char *text, struct sluice__problem *out);
+
+/* Writes the canonical string of a problem into text[SLUICE__PROBLEM_TEXT]; parsing it gives the problem again. */
+void sluice__problem_print(const struct sluice__problem *problem, char *text);
+
+/* Describes the problem's network to the library. Errors: UNSUPPORTED for what a description has no place for (data
+ * types other than f32, ConvLSTM); all other options are the library's to accept or to refuse. */
+sluice_status sluice__problem_describe(const struct sluice__problem *problem, struct sluice__problem_model *out);
+
+/* Floating-point operations of one forward pass: 2*4*H*(I+H) for each layer, direction, row and step, with the layer's
+ * own input width, and nothing else. A backward pass is counted as twice that. */
+double sluice__problem_flops(const struct sluice__problem *problem);
+
+#endif

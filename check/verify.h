@@ -1,0 +1,57 @@
+/*
+ * verify.h: judges what the library computes for one problem by the oracle, on every level this machine has.
+ */
+#ifndef SLUICE_CHECK_VERIFY_H
+#define SLUICE_CHECK_VERIFY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "problem.h"
+#include "sluice/sluice.h"
+
+enum sluice__verdict {
+	SLUICE__VERDICT_OK,
+	SLUICE__VERDICT_FAILED,
+	SLUICE__VERDICT_SKIPPED /* this machine lacks the level */
+};
+
+/* One line of the judgement. Error and bound are in the same unit and belong to the element that came closest to its
+ * bound, or went farthest beyond it. */
+struct sluice__verify_row {
+	const char *level; /* static storage */
+	const char *what;  /* "teacher-forced c", "gradient dx", ...; static storage */
+	double error, bound;
+	enum sluice__verdict verdict;
+};
+
+struct sluice__verify_options {
+	uint64_t seed;   /* of data and dropout */
+	const char *isa; /* one level by name; NULL: all levels of the library */
+	size_t outputs;  /* width of a read-out; 0: none */
+	float dropout;   /* of every layer; 0: none */
+	int no_bias;
+	int threads; /* of the contexts; 0: one */
+	sluice_layout layout;
+	int inference_only; /* 1: no gradients */
+};
+
+struct sluice__verify_report {
+	struct sluice__verify_row *rows;
+	size_t count, capacity;
+	int failures, skipped; /* rows of either verdict */
+};
+
+/* Judges a problem: every step teacher-forced by sluice_forward and sluice_step within computed bounds, the whole
+ * sequence and its gradients against the plain f32 transcription, one-step gradients within computed bounds. options
+ * NULL: all defaults. A difference is a row of the report, not an error. Errors: those of the library and
+ * OUT_OF_MEMORY; the report then holds the rows made so far. */
+sluice_status sluice__verify_problem(const struct sluice__problem *problem,
+				     const struct sluice__verify_options *options,
+				     struct sluice__verify_report *report);
+void sluice__verify_report_destroy(struct sluice__verify_report *report);
+
+/* "ok", "FAILED", "skipped". Static storage. */
+const char *sluice__verdict_name(enum sluice__verdict verdict);
+
+#endif
