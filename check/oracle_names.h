@@ -1,0 +1,15 @@
+/*
+ * oracle_names.h: names of the oracle's parts that take their suffix from ORACLE(name) wherever they are used.
+ */
+#ifndef SLUICE_CHECK_ORACLE_NAMES_H
+#define SLUICE_CHECK_ORACLE_NAMES_H
+
+#define ORACLE_RUN ORACLE(run)
+#define ORACLE_TRACE ORACLE(trace)
+#define ORACLE_GRADIENTS ORACLE(gradients)
+#define ORACLE_FORWARD ORACLE(forward)
+#define ORACLE_TRACE_DESTROY ORACLE(trace_destroy)
+#define ORACLE_BACKWARD ORACLE(backward)
+#define ORACLE_GRADIENTS_DESTROY ORACLE(gradients_destroy)
+#define ORACLE_STEP ORACLE(step)
+#endif

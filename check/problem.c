@@ -1,0 +1,255 @@
+/*
+ * problem.c: reads, prints, counts and describes problem strings, so that every program means the same by one name.
+ */
+#include "problem.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NUMBER_MAX \
+	100000000u /* of every number: far beyond use, and no product of three overflows a double's integers */
+
+/* What an option sets. Options of one group contradict each other. */
+enum group { LAYERS, DIRECTION, PEEPHOLE, PROJECTION, MASK, RESETS, LENGTHS, KERNEL, AREA, TYPE, GROUPS };
+
+struct option {
+	const char *word;
+	enum group group;
+	int number; /* whether a number follows the word */
+	void (*apply)(struct sluice__problem *problem, size_t number);
+};
+
+#define APPLY(name, assignment)                                          \
+	static void name(struct sluice__problem *problem, size_t number) \
+	{                                                                \
+		(void)number;                                            \
+		assignment;                                              \
+	}
+APPLY(set_layers, problem->layers = number)
+APPLY(set_bidirectional, problem->direction = SLUICE_BIDIRECTIONAL)
+APPLY(set_reverse, problem->direction = SLUICE_REVERSE)
+APPLY(set_alternating, problem->alternating = 1)
+APPLY(set_peephole, problem->peephole = SLUICE_PEEPHOLE_DIAGONAL; problem->peephole_previous = 1)
+APPLY(set_peephole_full, problem->peephole = SLUICE_PEEPHOLE_FULL)
+APPLY(set_peephole_new, problem->peephole = SLUICE_PEEPHOLE_DIAGONAL)
+APPLY(set_projection, problem->projection = number)
+APPLY(set_mask, problem->mask = 1)
+APPLY(set_resets, problem->resets = 1)
+APPLY(set_lengths, problem->lengths = 1)
+APPLY(set_kernel, problem->kernel = number)
+APPLY(set_f64, problem->dtype = SLUICE_F64)
+APPLY(set_bf16, problem->dtype = SLUICE_BF16)
+APPLY(set_f16, problem->dtype = SLUICE_F16)
+APPLY(set_int8, problem->dtype = SLUICE_I8)
+APPLY(set_tf32, problem->tf32 = 1)
+APPLY(set_rows, problem->rows = number)
+#undef APPLY
+
+/* A word that begins with another word stands before it. */
+static const struct option OPTIONS[] = {
+	{"len", LENGTHS, 0, set_lengths},
+	{"l", LAYERS, 1, set_layers},
+	{"bi", DIRECTION, 0, set_bidirectional},
+	{"rev", DIRECTION, 0, set_reverse},
+	{"alt", DIRECTION, 0, set_alternating},
+	{"peepfull", PEEPHOLE, 0, set_peephole_full},
+	{"peepnew", PEEPHOLE, 0, set_peephole_new},
+	{"peep", PEEPHOLE, 0, set_peephole},
+	{"proj", PROJECTION, 1, set_projection},
+	{"mask", MASK, 0, set_mask},
+	{"reset", RESETS, 0, set_resets},
+	{"conv", KERNEL, 1, set_kernel},
+	{"f64", TYPE, 0, set_f64},
+	{"bf16", TYPE, 0, set_bf16},
+	{"f16", TYPE, 0, set_f16},
+	{"int8", TYPE, 0, set_int8},
+	{"tf32", TYPE, 0, set_tf32},
+	{"y", AREA, 1, set_rows}, /* followed by x<columns> */
+};
+
+const char *sluice__problem_grammar(void)
+{
+	return "t<steps>n<batch>i<inputs>h<hidden>, in this order; without i, inputs = hidden. Then, in any order and\n"
+	       "with nothing in between:\n"
+	       "  l<layers>             layers of the stack, 1 to 127 (default 1)\n"
+	       "  bi | rev | alt        every layer bidirectional | in reverse | alternately forward and in reverse\n"
+	       "  peep                  diagonal peepholes, all gates see the old cell\n"
+	       "  peepnew | peepfull    diagonal | full-matrix peepholes, the output gate sees the new cell\n"
+	       "  proj<width>           projected h\n"
+	       "  mask | reset | len    mask on h | resets inside a sequence | a length for each row\n"
+	       "  conv<size>y<rows>x<columns>   ConvLSTM; inputs and hidden are channels\n"
+	       "  f64 | bf16 | f16 | int8 | tf32   data type (default f32)\n"
+	       "For example: t25n16i512h512, t50n8h128l2bi, t100n1i40h256bf16\n";
+}
+
+static sluice_status refuse(const char *text, const char *place, const char *why)
+{
+	return sluice_fail(SLUICE_INVALID_ARGUMENT, "problem \"%.100s\": %s at \"%.40s\" (character %zu)", text, why,
+			   place, (size_t)(place - text) + 1);
+}
+
+/* Reads a number between 1 and NUMBER_MAX and moves on; 0 where there is none. */
+static size_t number_read(const char **text)
+{
+	const char *place = *text;
+	size_t value = 0;
+
+	while (*place >= '0' && *place <= '9' && value <= NUMBER_MAX)
+		value = value * 10 + (size_t)(*place++ - '0');
+	if (value < 1 || value > NUMBER_MAX)
+		return 0;
+	*text = place;
+	return value;
+}
+
+/* Reads letter and number, and moves on; 0 where they do not stand there. */
+static size_t size_read(const char **text, char letter)
+{
+	const char *place = *text;
+	size_t value;
+
+	if (*place++ != letter)
+		return 0;
+	value = number_read(&place);
+	if (value)
+		*text = place;
+	return value;
+}
+
+static const struct option *option_find(const char *text)
+{
+	for (size_t index = 0; index < sizeof(OPTIONS) / sizeof(OPTIONS[0]); index++)
+		if (strncmp(text, OPTIONS[index].word, strlen(OPTIONS[index].word)) == 0)
+			return &OPTIONS[index];
+	return NULL;
+}
+
+static sluice_status options_read(const char *text, const char *place, struct sluice__problem *problem)
+{
+	int given[GROUPS] = {0};
+
+	while (*place) {
+		const struct option *option = option_find(place);
+		const char *next = place;
+		size_t number = 0;
+
+		if (!option)
+			return refuse(text, place, "unknown option");
+		if (given[option->group]++)
+			return refuse(text, place, "an option repeats or contradicts an earlier one");
+		next += strlen(option->word);
+		if (option->number && !(number = number_read(&next)))
+			return refuse(text, place, "a number from 1 to 100000000 is expected");
+		option->apply(problem, number);
+		if (option->group == AREA && !(problem->columns = size_read(&next, 'x')))
+			return refuse(text, place, "y<rows>x<columns> is expected");
+		place = next;
+	}
+	if (given[KERNEL] != given[AREA])
+		return refuse(text, place, "conv<size> and y<rows>x<columns> belong together");
+	return SLUICE_OK;
+}
+
+sluice_status sluice__problem_parse(const char *text, struct sluice__problem *out)
+{
+	struct sluice__problem problem = {.layers = 1};
+	const char *place = text;
+	sluice_status status;
+
+	if (!text)
+		return sluice_fail(SLUICE_INVALID_ARGUMENT, "the problem is NULL");
+	if (!(problem.steps = size_read(&place, 't')))
+		return refuse(text, place, "t<steps> is expected");
+	if (!(problem.batch = size_read(&place, 'n')))
+		return refuse(text, place, "n<batch> is expected");
+	problem.inputs = size_read(&place, 'i');
+	if (!(problem.hidden = size_read(&place, 'h')))
+		return refuse(text, place,
+			      problem.inputs ? "h<hidden> is expected" : "i<inputs> or h<hidden> is expected");
+	if (!problem.inputs)
+		problem.inputs = problem.hidden;
+	status = options_read(text, place, &problem);
+	if (status != SLUICE_OK)
+		return status;
+	if (problem.layers > SLUICE__LAYERS_MAX)
+		return refuse(text, text + strlen(text), "at most 127 layers are possible");
+	if (problem.alternating && problem.layers < 2)
+		return refuse(text, text + strlen(text), "alt needs l2 or more");
+	*out = problem;
+	return SLUICE_OK;
+}
+
+/* Appends a word, with its number unless that is 0. Capacity is SLUICE__PROBLEM_TEXT, which every problem fits. */
+static void append(char *text, const char *word, size_t number)
+{
+	size_t length = strlen(text);
+
+	snprintf(text + length, SLUICE__PROBLEM_TEXT - length, number ? "%s%zu" : "%s", word, number);
+}
+
+void sluice__problem_print(const struct sluice__problem *problem, char *text)
+{
+	static const char *const DIRECTIONS[] = {"", "rev", "bi"};
+	static const char *const TYPES[] = {"", "f64", "f16", "bf16", "int8"};
+
+	text[0] = '\0';
+	append(text, "t", problem->steps);
+	append(text, "n", problem->batch);
+	if (problem->inputs != problem->hidden)
+		append(text, "i", problem->inputs);
+	append(text, "h", problem->hidden);
+	if (problem->layers > 1)
+		append(text, "l", problem->layers);
+	append(text, problem->alternating ? "alt" : DIRECTIONS[problem->direction], 0);
+	if (problem->peephole == SLUICE_PEEPHOLE_FULL)
+		append(text, "peepfull", 0);
+	if (problem->peephole == SLUICE_PEEPHOLE_DIAGONAL)
+		append(text, problem->peephole_previous ? "peep" : "peepnew", 0);
+	if (problem->projection)
+		append(text, "proj", problem->projection);
+	append(text, problem->mask ? "mask" : "", 0);
+	append(text, problem->resets ? "reset" : "", 0);
+	append(text, problem->lengths ? "len" : "", 0);
+	if (problem->kernel) {
+		append(text, "conv", problem->kernel);
+		append(text, "y", problem->rows);
+		append(text, "x", problem->columns);
+	}
+	append(text, problem->tf32 ? "tf32" : TYPES[problem->dtype], 0);
+}
+
+sluice_status sluice__problem_describe(const struct sluice__problem *problem, struct sluice__problem_model *out)
+{
+	if (problem->dtype != SLUICE_F32 || problem->tf32)
+		return sluice_fail(SLUICE_UNSUPPORTED, "a problem's data type can only be f32 so far");
+	if (problem->kernel)
+		return sluice_fail(SLUICE_UNSUPPORTED, "ConvLSTM (conv%zu) is not implemented", problem->kernel);
+
+	for (size_t layer = 0; layer < problem->layers; layer++) {
+		out->layers[layer] = (sluice_layer)SLUICE_LAYER_INIT;
+		out->layers[layer].hidden = problem->hidden;
+		out->layers[layer].direction = problem->direction;
+		if (problem->alternating && layer % 2)
+			out->layers[layer].direction = SLUICE_REVERSE;
+		out->layers[layer].peephole = problem->peephole;
+		out->layers[layer].peephole_previous = problem->peephole_previous;
+		out->layers[layer].projection = problem->projection;
+	}
+	out->description = (sluice_description)SLUICE_DESCRIPTION_INIT;
+	out->description.inputs = problem->inputs;
+	out->description.layer_count = problem->layers;
+	out->description.layers = out->layers;
+	return SLUICE_OK;
+}
+
+double sluice__problem_flops(const struct sluice__problem *problem)
+{
+	double hidden = (double)problem->hidden;
+	double directions = problem->direction == SLUICE_BIDIRECTIONAL ? 2 : 1;
+	double first = (double)problem->inputs + hidden;
+	double others = directions * hidden + hidden;
+	double columns = first + (double)(problem->layers - 1) * others;
+
+	return 2 * 4 * hidden * columns * directions * (double)problem->batch * (double)problem->steps;
+}

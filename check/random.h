@@ -1,0 +1,17 @@
+/*
+ * random.h: the random numbers of EQUATIONS.md, a second time and independently of the library's.
+ */
+#ifndef SLUICE_CHECK_RANDOM_H
+#define SLUICE_CHECK_RANDOM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Philox 4x32-10 of Salmon et al. 2011. */
+void sluice__oracle_philox(const uint32_t key[2], const uint32_t counter[4], uint32_t out[4]);
+
+/* The dropout factor of one output in a training run: 0, or float(1/(1-p)) if the unit is kept. */
+float sluice__oracle_dropout(float p, uint64_t seed, size_t layer, size_t direction, size_t unit, uint64_t step,
+			     uint64_t sequence);
+
+#endif
