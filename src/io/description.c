@@ -1,0 +1,351 @@
+/* description.c: a model's description as JSON, both ways by one table, so that no option can be written and not read.
+ */
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "internal.h"
+
+/* Enough digits for every float to come back as it was. */
+#define FLOAT_DIGITS 9
+
+/* -------------------------------------------------------------------------------------------------- values ------ */
+
+/* Where a reading is, for messages: "model.sluice: description, layer 1: hidden". */
+struct place {
+	const char *source;
+	int layer; /* -1: the description itself */
+	const char *key;
+};
+
+static sluice_status refuse(const struct place *place, const char *what)
+{
+	if (place->layer < 0)
+		return sluice_fail(SLUICE_FORMAT, "%s: description: %s: %s", place->source, place->key, what);
+	return sluice_fail(SLUICE_FORMAT, "%s: description, layer %d: %s: %s", place->source, place->layer, place->key,
+			   what);
+}
+
+/* How a kind of value becomes JSON (NULL: no memory) and comes back. */
+struct kind {
+	json_t *(*write)(const void *field);
+	sluice_status (*read)(const struct place *place, json_t *value, void *field);
+};
+
+static json_t *write_size(const void *field)
+{
+	return json_integer((json_int_t) * (const size_t *)field);
+}
+
+static sluice_status read_size(const struct place *place, json_t *value, void *field)
+{
+	json_int_t number = json_integer_value(value);
+
+	if (!json_is_integer(value) || number < 0 || (uintmax_t)number > SIZE_MAX)
+		return refuse(place, "a whole number of 0 or more is expected");
+	*(size_t *)field = (size_t)number;
+	return SLUICE_OK;
+}
+
+static json_t *write_number(const void *field)
+{
+	return json_real(*(const float *)field);
+}
+
+static sluice_status read_number(const struct place *place, json_t *value, void *field)
+{
+	float number = (float)json_number_value(value);
+
+	if (!json_is_number(value) || !isfinite(number))
+		return refuse(place, "a finite number is expected");
+	*(float *)field = number;
+	return SLUICE_OK;
+}
+
+static json_t *write_flag(const void *field)
+{
+	return json_boolean(*(const int *)field != 0);
+}
+
+static sluice_status read_flag(const struct place *place, json_t *value, void *field)
+{
+	if (!json_is_boolean(value))
+		return refuse(place, "true or false is expected");
+	*(int *)field = json_is_true(value);
+	return SLUICE_OK;
+}
+
+/* For fields that say what is absent. */
+static json_t *write_inverse(const void *field)
+{
+	return json_boolean(*(const int *)field == 0);
+}
+
+static sluice_status read_inverse(const struct place *place, json_t *value, void *field)
+{
+	SLUICE__TRY(read_flag(place, value, field));
+	*(int *)field = !*(int *)field;
+	return SLUICE_OK;
+}
+
+static json_t *write_word(const char *const *words, size_t count, unsigned value)
+{
+	return value < count ? json_string(words[value]) : NULL;
+}
+
+static sluice_status read_word(const struct place *place, json_t *value, const char *const *words, size_t count,
+			       unsigned *out)
+{
+	const char *word = json_string_value(value);
+
+	for (unsigned k = 0; word && k < count; k++) {
+		if (strcmp(word, words[k]) == 0) {
+			*out = k;
+			return SLUICE_OK;
+		}
+	}
+	return refuse(place, "is not one of the words that are expected here");
+}
+
+#define WORDS(list) list, sizeof(list) / sizeof((list)[0])
+
+static const char *const directions[] = {
+	[SLUICE_FORWARD] = "forward", [SLUICE_REVERSE] = "reverse", [SLUICE_BIDIRECTIONAL] = "bidirectional"};
+
+static json_t *write_direction(const void *field)
+{
+	return write_word(WORDS(directions), (unsigned)*(const sluice_direction *)field);
+}
+
+static sluice_status read_direction(const struct place *place, json_t *value, void *field)
+{
+	unsigned word = 0;
+
+	SLUICE__TRY(read_word(place, value, WORDS(directions), &word));
+	*(sluice_direction *)field = (sluice_direction)word;
+	return SLUICE_OK;
+}
+
+static const char *const peepholes[] = {
+	[SLUICE_PEEPHOLE_NONE] = "none", [SLUICE_PEEPHOLE_DIAGONAL] = "diagonal", [SLUICE_PEEPHOLE_FULL] = "full"};
+
+static json_t *write_peephole(const void *field)
+{
+	return write_word(WORDS(peepholes), (unsigned)*(const sluice_peephole *)field);
+}
+
+static sluice_status read_peephole(const struct place *place, json_t *value, void *field)
+{
+	unsigned word = 0;
+
+	SLUICE__TRY(read_word(place, value, WORDS(peepholes), &word));
+	*(sluice_peephole *)field = (sluice_peephole)word;
+	return SLUICE_OK;
+}
+
+static const char *const activations[] = {
+#define ACTIVATION_ROW(name, text) [SLUICE_ACTIVATION_##name] = text,
+	SLUICE_ACTIVATION_MAP(ACTIVATION_ROW)
+#undef ACTIVATION_ROW
+};
+
+/* ["hard_sigmoid", a, b, c]; the three parameters are always there. */
+static json_t *write_activation(const void *field)
+{
+	const sluice_activation *activation = field;
+
+	return json_pack("[o, f, f, f]", write_word(WORDS(activations), (unsigned)activation->kind), activation->a,
+			 activation->b, activation->c);
+}
+
+static sluice_status read_activation(const struct place *place, json_t *value, void *field)
+{
+	sluice_activation *activation = field;
+	unsigned word = 0;
+
+	if (!json_is_array(value) || json_array_size(value) != 4)
+		return refuse(place, "a list of a kind and three numbers is expected");
+	SLUICE__TRY(read_word(place, json_array_get(value, 0), WORDS(activations), &word));
+	activation->kind = (sluice_activation_kind)word;
+	SLUICE__TRY(read_number(place, json_array_get(value, 1), &activation->a));
+	SLUICE__TRY(read_number(place, json_array_get(value, 2), &activation->b));
+	return read_number(place, json_array_get(value, 3), &activation->c);
+}
+
+/* ------------------------------------------------------------------------------------------------- options ------ */
+
+/* One option of a layer or of the description. */
+struct option {
+	const char *key;
+	struct kind kind;
+	size_t offset, bytes;
+	int always; /* written even where it is zero, and then expected */
+};
+
+#define KIND(name)                        \
+	{                                 \
+		write_##name, read_##name \
+	}
+#define FIELD(type, field) offsetof(type, field), sizeof(((type *)0)->field)
+
+static const struct option layer_options[] = {
+	{"hidden", KIND(size), FIELD(sluice_layer, hidden), 1},
+	{"direction", KIND(direction), FIELD(sluice_layer, direction), 1},
+	{"bias", KIND(inverse), FIELD(sluice_layer, no_bias), 1},
+	{"dropout", KIND(number), FIELD(sluice_layer, dropout), 1},
+	{"input_activation", KIND(activation), FIELD(sluice_layer, input_activation), 0},
+	{"forget_activation", KIND(activation), FIELD(sluice_layer, forget_activation), 0},
+	{"candidate_activation", KIND(activation), FIELD(sluice_layer, candidate_activation), 0},
+	{"output_activation", KIND(activation), FIELD(sluice_layer, output_activation), 0},
+	{"cell_activation", KIND(activation), FIELD(sluice_layer, cell_activation), 0},
+	{"peephole", KIND(peephole), FIELD(sluice_layer, peephole), 0},
+	{"peephole_previous", KIND(flag), FIELD(sluice_layer, peephole_previous), 0},
+	{"projection", KIND(size), FIELD(sluice_layer, projection), 0},
+	{"projection_clip", KIND(number), FIELD(sluice_layer, projection_clip), 0},
+	{"cell_clip", KIND(number), FIELD(sluice_layer, cell_clip), 0},
+	{"gate_clip", KIND(number), FIELD(sluice_layer, gate_clip), 0},
+};
+
+static const struct option model_options[] = {
+	{"inputs", KIND(size), FIELD(sluice_description, inputs), 1},
+	{"outputs", KIND(size), FIELD(sluice_description, outputs), 1},
+};
+
+#define OPTIONS(list) list, sizeof(list) / sizeof((list)[0])
+
+static int all_zero(const void *bytes, size_t count)
+{
+	const unsigned char *at = bytes;
+
+	while (count > 0 && *at == 0) {
+		at++;
+		count--;
+	}
+	return count == 0;
+}
+
+/* The JSON object of the options in `from`; NULL without memory. */
+static json_t *write_options(const struct option *options, size_t count, const void *from)
+{
+	json_t *object = json_object();
+
+	for (size_t k = 0; k < count; k++) {
+		const void *field = (const char *)from + options[k].offset;
+
+		if (!options[k].always && all_zero(field, options[k].bytes))
+			continue;
+		if (json_object_set_new(object, options[k].key, options[k].kind.write(field)) != 0) {
+			json_decref(object);
+			return NULL;
+		}
+	}
+	return object;
+}
+
+/* Takes every option that it knows out of object; what is left there is not understood. */
+static sluice_status read_options(struct place *place, const struct option *options, size_t count, json_t *object,
+				  void *to)
+{
+	char shown[SLUICE__QUOTE_TEXT];
+
+	for (size_t k = 0; k < count; k++) {
+		json_t *value = json_object_get(object, options[k].key);
+
+		place->key = options[k].key;
+		if (!value && options[k].always)
+			return refuse(place, "is missing");
+		if (!value)
+			continue;
+		SLUICE__TRY(options[k].kind.read(place, value, (char *)to + options[k].offset));
+		json_object_del(object, options[k].key);
+	}
+	if (json_object_size(object) == 0)
+		return SLUICE_OK;
+	place->key = json_object_iter_key(json_object_iter(object));
+	place->key = sluice__quote(place->key, strlen(place->key), shown);
+	return refuse(place, "is an option that this version does not know");
+}
+
+/* -------------------------------------------------------------------------------------------- descriptions ------ */
+
+/* The layers may have been made by a version whose struct is shorter or longer. */
+static json_t *write_layer(const sluice_description *description, size_t index)
+{
+	const char *from = (const char *)description->layers + index * description->layers[0].size;
+	sluice_layer layer = SLUICE_LAYER_INIT;
+	size_t known = description->layers[0].size;
+
+	memcpy(&layer, from, known < sizeof(layer) ? known : sizeof(layer));
+	return write_options(OPTIONS(layer_options), &layer);
+}
+
+char *sluice__description_text(const sluice_description *description)
+{
+	json_t *object = write_options(OPTIONS(model_options), description), *layers = json_array();
+	char *text = NULL;
+
+	for (size_t k = 0; k < description->layer_count; k++)
+		if (json_array_append_new(layers, write_layer(description, k)) != 0)
+			goto done;
+	if (json_object_set(object, "layers", layers) == 0)
+		text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(FLOAT_DIGITS));
+done:
+	json_decref(layers);
+	json_decref(object);
+	return text;
+}
+
+void sluice__description_text_free(char *text)
+{
+	free(text);
+}
+
+static sluice_status read_layers(const char *source, json_t *layers, struct sluice__described *out)
+{
+	size_t count = json_array_size(layers);
+
+	if (!json_is_array(layers) || count < 1 || count > SLUICE__LAYERS_MAX)
+		return sluice_fail(SLUICE_FORMAT, "%s: description: layers: a list of 1 to %d layers is expected",
+				   source, SLUICE__LAYERS_MAX);
+	for (size_t k = 0; k < count; k++) {
+		struct place place = {source, (int)k, "layer"};
+		json_t *layer = json_array_get(layers, k);
+
+		if (!json_is_object(layer))
+			return refuse(&place, "an object is expected");
+		out->layers[k] = (sluice_layer)SLUICE_LAYER_INIT;
+		SLUICE__TRY(read_options(&place, OPTIONS(layer_options), layer, &out->layers[k]));
+	}
+	out->description.layers = out->layers;
+	out->description.layer_count = count;
+	return SLUICE_OK;
+}
+
+static sluice_status read_description(const char *source, json_t *object, struct sluice__described *out)
+{
+	struct place place = {source, -1, "description"};
+
+	if (!json_is_object(object))
+		return refuse(&place, "an object is expected");
+	out->description = (sluice_description)SLUICE_DESCRIPTION_INIT;
+	SLUICE__TRY(read_layers(source, json_object_get(object, "layers"), out));
+	json_object_del(object, "layers");
+	return read_options(&place, OPTIONS(model_options), object, &out->description);
+}
+
+sluice_status sluice__description_parse(const char *source, const char *text, struct sluice__described *out)
+{
+	char shown[SLUICE__QUOTE_TEXT];
+	sluice_status status;
+	json_error_t error;
+	json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+
+	if (!object && json_error_code(&error) == json_error_out_of_memory)
+		return sluice_fail(SLUICE_OUT_OF_MEMORY, "%s: no memory for its description", source);
+	if (!object)
+		return sluice_fail(SLUICE_FORMAT, "%s: its description is not JSON: line %d, column %d: %s", source,
+				   error.line, error.column, sluice__quote(error.text, strlen(error.text), shown));
+	status = read_description(source, object, out);
+	json_decref(object);
+	return status;
+}
