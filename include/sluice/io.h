@@ -27,19 +27,19 @@ extern "C" {
 
 /* Name, safetensors' name, .npy's name ("": not read, not written) and bytes of every element type. All are
  * little-endian. */
-#define SLUICE_ELEMENT_MAP(X)      \
-	X(F32, "F32", "<f4", 4)    \
-	X(F64, "F64", "<f8", 8)    \
-	X(F16, "F16", "", 2)       \
-	X(BF16, "BF16", "", 2)     \
-	X(I8, "I8", "", 1)         \
-	X(U8, "U8", "|u1", 1)      \
-	X(I16, "I16", "", 2)       \
-	X(U16, "U16", "", 2)       \
-	X(I32, "I32", "<i4", 4)    \
-	X(U32, "U32", "", 4)       \
-	X(I64, "I64", "<i8", 8)    \
-	X(U64, "U64", "", 8)       \
+#define SLUICE_ELEMENT_MAP(X)   \
+	X(F32, "F32", "<f4", 4) \
+	X(F64, "F64", "<f8", 8) \
+	X(F16, "F16", "", 2)    \
+	X(BF16, "BF16", "", 2)  \
+	X(I8, "I8", "", 1)      \
+	X(U8, "U8", "|u1", 1)   \
+	X(I16, "I16", "", 2)    \
+	X(U16, "U16", "", 2)    \
+	X(I32, "I32", "<i4", 4) \
+	X(U32, "U32", "", 4)    \
+	X(I64, "I64", "<i8", 8) \
+	X(U64, "U64", "", 8)    \
 	X(BOOL, "BOOL", "", 1)
 
 typedef enum sluice_element {
@@ -70,8 +70,8 @@ SLUICE_API size_t sluice_element_bytes(sluice_element element);
 /* Number of elements, the product of the shape; SIZE_MAX if rank or product are out of range. */
 SLUICE_API size_t sluice_array_count(const sluice_array *array);
 
-/* Makes the elements of an array that sluice_npy_read made f32, rounding to nearest. Errors: FORMAT (a finite f64 beyond
- * the range of f32), OUT_OF_MEMORY; the array is then unchanged. */
+/* Makes the elements of an array that sluice_npy_read made f32, rounding to nearest. Errors: FORMAT (a finite f64
+ * beyond the range of f32), OUT_OF_MEMORY; the array is then unchanged. */
 SLUICE_API sluice_status sluice_array_convert_f32(sluice_context *context, sluice_array *array);
 
 /* Frees the data of an array that sluice_npy_read made, and forgets them. */
@@ -85,7 +85,7 @@ SLUICE_API sluice_status sluice_npy_read(sluice_context *context, const char *pa
 
 /* The same from memory; messages call it `name`. */
 SLUICE_API sluice_status sluice_npy_parse(sluice_context *context, const char *name, const void *bytes, size_t size,
-                                          sluice_array *out);
+					  sluice_array *out);
 
 /* Writes version 1. Errors: INVALID_ARGUMENT, UNSUPPORTED (element), IO. */
 SLUICE_API sluice_status sluice_npy_write(sluice_context *context, const char *path, const sluice_array *array);
@@ -105,7 +105,7 @@ SLUICE_API sluice_status sluice_tensors_open(sluice_context *context, const char
 
 /* The same from memory, which is copied; messages call it `name`. */
 SLUICE_API sluice_status sluice_tensors_parse(sluice_context *context, const char *name, const void *bytes, size_t size,
-                                              sluice_tensors **out);
+					      sluice_tensors **out);
 
 SLUICE_API void sluice_tensors_destroy(sluice_tensors *tensors);
 
@@ -127,7 +127,7 @@ SLUICE_API sluice_status sluice_tensors_find(const sluice_tensors *tensors, cons
 /* Copies a tensor's elements. Errors: FORMAT (no such tensor, another element type, not exactly count elements);
  * `to` is then untouched. */
 SLUICE_API sluice_status sluice_tensors_read(const sluice_tensors *tensors, const char *name, sluice_element element,
-                                             size_t count, void *to);
+					     size_t count, void *to);
 
 /* Refuses an F32 or F64 tensor that holds NaN or an infinity, naming the first. Errors: FORMAT. */
 SLUICE_API sluice_status sluice_tensors_check_finite(const sluice_tensors *tensors, const char *name);
@@ -162,15 +162,15 @@ SLUICE_API sluice_status sluice_tensors_add_model(sluice_tensors *tensors, const
  * that is missing, misshapen, NaN or infinite; sizes that overflow), UNSUPPORTED (a newer version, weights other than
  * F32, an option that is not implemented), OUT_OF_MEMORY. */
 SLUICE_API sluice_status sluice_tensors_get_model(sluice_context *context, const sluice_tensors *tensors,
-                                                  sluice_model **out);
+						  sluice_model **out);
 
 /* Writes a model. `extra`, which may be NULL, goes into the file too. */
 SLUICE_API sluice_status sluice_model_save(sluice_context *context, const sluice_model *model,
-                                           const sluice_tensors *extra, const char *path);
+					   const sluice_tensors *extra, const char *path);
 
 /* Reads a model. `extra` may be NULL; else it receives all that the file holds, to be destroyed by the caller. */
 SLUICE_API sluice_status sluice_model_load(sluice_context *context, const char *path, sluice_model **out,
-                                           sluice_tensors **extra);
+					   sluice_tensors **extra);
 
 #ifdef __cplusplus
 }
