@@ -25,7 +25,7 @@ size_t sluice_element_bytes(sluice_element element)
 	return (size_t)element < ELEMENTS ? elements[element].bytes : 0;
 }
 
-int sluice__multiply(size_t *product, size_t factor)
+int sluice__size_multiply(size_t *product, size_t factor)
 {
 	if (factor != 0 && *product > SIZE_MAX / factor)
 		return 0;
@@ -43,7 +43,7 @@ static int shape_count(size_t rank, const size_t *shape, size_t *count)
 		return 0;
 	for (size_t k = 0; k < rank; k++) {
 		empty |= shape[k] == 0;
-		if (shape[k] != 0 && !sluice__multiply(&nonzero, shape[k]))
+		if (shape[k] != 0 && !sluice__size_multiply(&nonzero, shape[k]))
 			return 0;
 	}
 	*count = empty ? 0 : nonzero;
@@ -63,8 +63,8 @@ int sluice__array_bytes(const sluice_array *array, size_t *bytes)
 	size_t width = sluice_element_bytes(array->element), product;
 
 	*bytes = 0;
-	if (width == 0 || !shape_count(array->rank, array->shape, &product) || !sluice__multiply(&product, width) ||
-	    product > PTRDIFF_MAX)
+	if (width == 0 || !shape_count(array->rank, array->shape, &product) ||
+	    !sluice__size_multiply(&product, width) || product > PTRDIFF_MAX)
 		return 0;
 	*bytes = product;
 	return 1;

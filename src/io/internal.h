@@ -58,7 +58,7 @@ sluice_status sluice__output_close(struct sluice__output *output, sluice_status 
 /* ------------------------------------------------------------------------------------------------- array.c ---- */
 
 /* *product *= factor; 0 if that overflows. */
-int sluice__multiply(size_t *product, size_t factor);
+int sluice__size_multiply(size_t *product, size_t factor);
 
 /* Bytes of an array's elements; 0 in *bytes and false if rank, element or product are out of range. */
 int sluice__array_bytes(const sluice_array *array, size_t *bytes);

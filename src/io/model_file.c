@@ -111,7 +111,7 @@ static sluice_status check_version(const sluice_tensors *tensors, const char **d
 /* total += a * b, and whether that could be counted. */
 static int add_product(size_t *total, size_t a, size_t b)
 {
-	if (!sluice__multiply(&a, b) || a > SIZE_MAX - *total)
+	if (!sluice__size_multiply(&a, b) || a > SIZE_MAX - *total)
 		return 0;
 	*total += a;
 	return 1;
@@ -128,8 +128,8 @@ static size_t weights_at_least(const sluice_description *description)
 		size_t width = layer->projection ? layer->projection : layer->hidden;
 		size_t rows = layer->hidden;
 
-		if (!sluice__multiply(&rows, 4 * directions) || !add_product(&total, rows, inputs) ||
-		    !add_product(&total, rows, width) || !sluice__multiply(&width, directions))
+		if (!sluice__size_multiply(&rows, 4 * directions) || !add_product(&total, rows, inputs) ||
+		    !add_product(&total, rows, width) || !sluice__size_multiply(&width, directions))
 			return SIZE_MAX;
 		inputs = width;
 	}

@@ -80,7 +80,7 @@ static sluice_status read_size(struct cursor *cursor, size_t *out)
 	while (cursor->at < cursor->end && *cursor->at >= '0' && *cursor->at <= '9') {
 		size_t digit = (size_t)(*cursor->at - '0');
 
-		if (!sluice__multiply(&value, 10) || value > SIZE_MAX - digit)
+		if (!sluice__size_multiply(&value, 10) || value > SIZE_MAX - digit)
 			return refuse(cursor, "a size that this machine can count to");
 		value += digit;
 		cursor->at++;
