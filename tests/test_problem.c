@@ -1,0 +1,203 @@
+/*
+ * test_problem.c: problem strings mean one thing, and nonsense is refused with a sentence.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "data.h"
+#include "problem.h"
+
+/* Every string is canonical: parsing and printing gives it again. */
+static void test_round_trip(void **state)
+{
+	static const char *const TEXTS[] = {
+		"t25n16h512",
+		"t50n8h128l2bi",
+		"t1n1i40h256bf16",
+		"t9n2i3h5l3alt",
+		"t9n2i3h5rev",
+		"t9n2i3h5l127bipeepproj64maskresetlenint8",
+		"t9n2i3h5peepfull",
+		"t9n2i3h5peepnewf64",
+		"t9n2i3h5conv3y8x16f16",
+		"t9n2h5len",
+		"t9n2h5l2len",
+		"t9n2h5tf32",
+		"t100000000n100000000i99999999h100000000l127bipeepfullproj100000000maskresetlenconv100000000y100000000"
+		"x100000000bf16",
+	};
+
+	(void)state;
+	for (size_t index = 0; index < sizeof(TEXTS) / sizeof(TEXTS[0]); index++) {
+		struct sluice__problem problem;
+		char text[SLUICE__PROBLEM_TEXT];
+
+		assert_int_equal(sluice__problem_parse(TEXTS[index], &problem), SLUICE_OK);
+		sluice__problem_print(&problem, text);
+		assert_string_equal(text, TEXTS[index]);
+	}
+}
+
+static void test_fields(void **state)
+{
+	struct sluice__problem problem;
+
+	(void)state;
+	assert_int_equal(sluice__problem_parse("t7n3i2h5f16lenpeepx", &problem), SLUICE_INVALID_ARGUMENT);
+	assert_int_equal(sluice__problem_parse("t7n3i2h5bf16resetl4lenpeepnewmaskrevproj3", &problem), SLUICE_OK);
+	assert_int_equal(problem.steps, 7);
+	assert_int_equal(problem.batch, 3);
+	assert_int_equal(problem.inputs, 2);
+	assert_int_equal(problem.hidden, 5);
+	assert_int_equal(problem.layers, 4);
+	assert_int_equal(problem.direction, SLUICE_REVERSE);
+	assert_int_equal(problem.peephole, SLUICE_PEEPHOLE_DIAGONAL);
+	assert_int_equal(problem.peephole_previous, 0);
+	assert_int_equal(problem.projection, 3);
+	assert_int_equal(problem.dtype, SLUICE_BF16);
+	assert_true(problem.mask && problem.resets && problem.lengths && !problem.alternating && !problem.tf32);
+	assert_int_equal(sluice__problem_parse("t7n3i2h5i3", &problem), SLUICE_INVALID_ARGUMENT);
+	assert_int_equal(sluice__problem_parse("t7n3h5", &problem), SLUICE_OK);
+	assert_int_equal(problem.inputs, 5);
+}
+
+static void test_refused(void **state)
+{
+	static const char *const TEXTS[] = {
+		"",
+		"t",
+		"t5",
+		"t5n2",
+		"t5n2i3",
+		"t0n2h3",
+		"t5n0h3",
+		"t5n2h0",
+		"n2t5h3",
+		"t5n2h3i4",
+		"t5 n2h3",
+		"t5n2h3 bi",
+		"t5n2h3,bi",
+		"t-5n2h3",
+		"t5n2h3birev",
+		"t5n2h3bibi",
+		"t5n2h3f16f64",
+		"t5n2h3tf32bf16",
+		"t5n2h3l",
+		"t5n2h3l0",
+		"t5n2h3l128",
+		"t5n2h3alt",
+		"t5n2h3l2altbi",
+		"t5n2h3peeppeepnew",
+		"t5n2h3conv3",
+		"t5n2h3y2x2",
+		"t5n2h3conv3y2",
+		"t5n2h3conv3y2x",
+		"t5n2h3proj",
+		"t5n2h3zz",
+		"t100000001n2h3",
+		"t99999999999999999999999999n2h3",
+		"t5n2h3l2l3",
+		"T5n2h3",
+	};
+
+	(void)state;
+	for (size_t index = 0; index < sizeof(TEXTS) / sizeof(TEXTS[0]); index++) {
+		struct sluice__problem problem = {.steps = 77};
+
+		if (sluice__problem_parse(TEXTS[index], &problem) != SLUICE_INVALID_ARGUMENT)
+			fail_msg("\"%s\" was accepted", TEXTS[index]);
+		assert_int_equal(problem.steps, 77);
+		assert_non_null(strstr(sluice_last_message(), "problem"));
+	}
+	assert_int_equal(sluice__problem_parse(NULL, NULL), SLUICE_INVALID_ARGUMENT);
+	assert_non_null(strstr(sluice__problem_grammar(), "t<steps>n<batch>i<inputs>h<hidden>"));
+}
+
+static void test_flops(void **state)
+{
+	static const struct {
+		const char *text;
+		double flops;
+	} CASES[] = {
+		{"t1n1i1h1", 16},
+		{"t25n16i512h512", 2. * 4 * 512 * 1024 * 16 * 25},
+		{"t3n2i5h7rev", 2. * 4 * 7 * 12 * 2 * 3},
+		{"t3n2i5h7l2", 2. * 4 * 7 * (12 + 14) * 2 * 3},
+		{"t3n2i5h7l3bi", 2. * 2 * 4 * 7 * (12 + 21 + 21) * 2 * 3},
+		{"t3n2i5h7l2alt", 2. * 4 * 7 * (12 + 14) * 2 * 3},
+	};
+
+	(void)state;
+	for (size_t index = 0; index < sizeof(CASES) / sizeof(CASES[0]); index++) {
+		struct sluice__problem problem;
+
+		assert_int_equal(sluice__problem_parse(CASES[index].text, &problem), SLUICE_OK);
+		assert_true(sluice__problem_flops(&problem) == CASES[index].flops);
+	}
+}
+
+static void test_description(void **state)
+{
+	static struct sluice__problem_model model;
+	struct sluice__problem problem;
+
+	(void)state;
+	assert_int_equal(sluice__problem_parse("t3n2i5h7l3altpeepproj4", &problem), SLUICE_OK);
+	assert_int_equal(sluice__problem_describe(&problem, &model), SLUICE_OK);
+	assert_int_equal(model.description.layer_count, 3);
+	assert_int_equal(model.description.inputs, 5);
+	assert_int_equal(model.description.outputs, 0);
+	for (size_t layer = 0; layer < 3; layer++) {
+		const sluice_layer *one = &model.description.layers[layer];
+
+		assert_int_equal(one->size, sizeof(*one));
+		assert_int_equal(one->hidden, 7);
+		assert_int_equal(one->direction, layer == 1 ? SLUICE_REVERSE : SLUICE_FORWARD);
+		assert_int_equal(one->peephole, SLUICE_PEEPHOLE_DIAGONAL);
+		assert_int_equal(one->peephole_previous, 1);
+		assert_int_equal(one->projection, 4);
+	}
+	assert_int_equal(sluice__problem_parse("t3n2i5h7bf16", &problem), SLUICE_OK);
+	assert_int_equal(sluice__problem_describe(&problem, &model), SLUICE_UNSUPPORTED);
+	assert_int_equal(sluice__problem_parse("t3n2i5h7conv3y2x2", &problem), SLUICE_OK);
+	assert_int_equal(sluice__problem_describe(&problem, &model), SLUICE_UNSUPPORTED);
+}
+
+/* Uniform and zero-mean: the mean of n values has deviation scale/sqrt(3n), the mean square deviation 0.3
+ * scale^2/sqrt(n). */
+static void test_data(void **state)
+{
+	static float values[65536], again[65536];
+	double sum = 0, squares = 0;
+
+	(void)state;
+	sluice__data_fill(7, "x", 0.5f, 65536, values);
+	sluice__data_fill(7, "x", 0.5f, 1000, again);
+	assert_memory_equal(values, again, 1000 * sizeof(float));
+	sluice__data_fill(8, "x", 0.5f, 1000, again);
+	assert_memory_not_equal(values, again, 1000 * sizeof(float));
+	sluice__data_fill(7, "y", 0.5f, 1000, again);
+	assert_memory_not_equal(values, again, 1000 * sizeof(float));
+	for (size_t index = 0; index < 65536; index++) {
+		assert_true(values[index] > -0.5f && values[index] < 0.5f);
+		sum += values[index];
+		squares += (double)values[index] * values[index];
+	}
+	assert_true(sum / 65536 < 5 * 0.5 / 443 && sum / 65536 > -5 * 0.5 / 443);
+	assert_true(squares / 65536 < 0.25 / 3 * 1.02 && squares / 65536 > 0.25 / 3 * 0.98);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_fields),      cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_flops),      cmocka_unit_test(test_description), cmocka_unit_test(test_data),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
