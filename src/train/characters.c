@@ -9,8 +9,6 @@
 #define KEY_TASK "sluice.task"
 #define KEY_VOCABULARY "sluice.vocabulary"
 #define TASK "characters"
-#define TENSOR_EMBEDDING "embedding.weight"
-
 static sluice_status allocate_table(struct sluice__characters *characters)
 {
 	if (characters->width > SIZE_MAX / sizeof(float) / characters->symbol_count)
@@ -117,7 +115,7 @@ sluice_status sluice__characters_add(const struct sluice__characters *characters
 	if (status == SLUICE_OK)
 		status = sluice_tensors_set_metadata(tensors, KEY_VOCABULARY, vocabulary);
 	if (status == SLUICE_OK && !characters->one_hot)
-		status = sluice_tensors_add(tensors, TENSOR_EMBEDDING, &table);
+		status = sluice_tensors_add(tensors, SLUICE__TENSOR_EMBEDDING, &table);
 	return status;
 }
 
@@ -159,18 +157,18 @@ static sluice_status read_vocabulary(const sluice_tensors *tensors, struct sluic
 static sluice_status read_table(const sluice_tensors *tensors, struct sluice__characters *out)
 {
 	sluice_array array = SLUICE_ARRAY_INIT;
-	sluice_status status = sluice_tensors_find(tensors, TENSOR_EMBEDDING, &array);
+	sluice_status status = sluice_tensors_find(tensors, SLUICE__TENSOR_EMBEDDING, &array);
 	if (status != SLUICE_OK)
 		return status;
 	if (array.rank != 2 || array.shape[0] != out->symbol_count || array.shape[1] != out->width)
-		return sluice_fail(SLUICE_FORMAT,
-				   "%s: %s is not of the shape [%zu,%zu] that vocabulary and network demand",
-				   sluice_tensors_source(tensors), TENSOR_EMBEDDING, out->symbol_count, out->width);
-	status = sluice_tensors_check_finite(tensors, TENSOR_EMBEDDING);
+		return sluice_fail(
+			SLUICE_FORMAT, "%s: %s is not of the shape [%zu,%zu] that vocabulary and network demand",
+			sluice_tensors_source(tensors), SLUICE__TENSOR_EMBEDDING, out->symbol_count, out->width);
+	status = sluice_tensors_check_finite(tensors, SLUICE__TENSOR_EMBEDDING);
 	if (status != SLUICE_OK)
 		return status;
-	return sluice_tensors_read(tensors, TENSOR_EMBEDDING, SLUICE_ELEMENT_F32, out->symbol_count * out->width,
-				   out->table);
+	return sluice_tensors_read(tensors, SLUICE__TENSOR_EMBEDDING, SLUICE_ELEMENT_F32,
+				   out->symbol_count * out->width, out->table);
 }
 
 sluice_status sluice__characters_get(sluice_context *context, const sluice_tensors *tensors,
@@ -187,7 +185,7 @@ sluice_status sluice__characters_get(sluice_context *context, const sluice_tenso
 	if (status != SLUICE_OK)
 		return status;
 
-	out->one_hot = !sluice_tensors_has(tensors, TENSOR_EMBEDDING);
+	out->one_hot = !sluice_tensors_has(tensors, SLUICE__TENSOR_EMBEDDING);
 	out->width = sluice_model_description(out->model)->inputs;
 	if (sluice_model_outputs(out->model) != out->symbol_count || (out->one_hot && out->width != out->symbol_count))
 		return sluice_fail(SLUICE_FORMAT,

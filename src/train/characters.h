@@ -9,6 +9,9 @@
 #include "sluice/io.h"
 #include "sluice/sluice.h"
 
+/* Name of the embedding's tensor in a file; there is none with one-hot coding. */
+#define SLUICE__TENSOR_EMBEDDING "embedding.weight"
+
 struct sluice__characters {
 	sluice_context *context;
 	sluice_model *model; /* inputs: width; outputs: symbol_count */

@@ -7,6 +7,9 @@
 
 #include "sluice/sluice.h"
 
+/* A loss in nats (natural logarithm) as bits. */
+#define SLUICE__BITS(nats) ((nats) / 0.69314718055994530942)
+
 /* A text as numbers of symbols, split by position: the first `training` characters are for training. */
 struct sluice__text {
 	sluice_context *context;
