@@ -29,7 +29,7 @@
 
 struct layer {
 	size_t hidden;
-	sluice_direction direction;
+	int direction;
 	float dropout;
 	int no_bias;
 };
@@ -98,7 +98,7 @@ static void subject_create(const struct oracle_case *one, struct subject *subjec
 		description.layer_count = index + 1;
 		layers[index] = (sluice_layer)SLUICE_LAYER_INIT;
 		layers[index].hidden = one->layers[index].hidden;
-		layers[index].direction = one->layers[index].direction;
+		layers[index].direction = (sluice_direction)one->layers[index].direction;
 		layers[index].no_bias = one->layers[index].no_bias;
 		layers[index].dropout = one->layers[index].dropout;
 	}
