@@ -1,0 +1,1 @@
+# Installs the libraries, headers, the CMake package and the pkg-config file.

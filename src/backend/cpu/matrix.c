@@ -1,0 +1,220 @@
+/* matrix.c exists to cut products of whole matrices into the panels and tiles of the gemm kernel. */
+#include "backend/cpu/cpu.h"
+
+#include <string.h>
+
+enum {
+	DEPTH_BLOCK = 128,     /* rows of a panel that stay in the first-level cache while all rows of a pass by */
+	TAIL_ROWS = 48,        /* rows of c that a tail panel is computed for at a time */
+	GRADIENT_DEPTH = 512,  /* rows of a and b that are packed at a time */
+	GRADIENT_HEIGHT = 48,  /* rows of dw whose packed a stays in the second-level cache; a multiple of all tile heights */
+	MOST_LANES = 16,
+};
+
+/* One panel of a product over `rows` rows that lie at fixed strides. */
+struct panel_job {
+	size_t rows, vectors, depth, real;
+	const float *a, *panel, *bias;
+	size_t a_row;
+	float *c;
+	size_t c_row;
+	bool add;
+};
+
+static void whole_panel(const struct sluice__kernels *kernels, const struct panel_job *job)
+{
+	struct sluice__gemm gemm = {.rows = job->rows, .vectors = job->vectors, .a_row = job->a_row, .a_step = 1,
+	                            .c = job->c, .c_row = job->c_row, .bias = job->bias, .add = job->add};
+	size_t k = 0;
+	do {
+		gemm.depth = job->depth - k < DEPTH_BLOCK ? job->depth - k : DEPTH_BLOCK;
+		gemm.a = job->a + k;
+		gemm.panel = job->panel + k * job->vectors * kernels->lanes;
+		kernels->gemm(&gemm);
+		gemm.add = true;
+		k += gemm.depth;
+	} while (k < job->depth);
+}
+
+static void copy_rows(size_t rows, size_t columns, const float *from, size_t from_row, float *to, size_t to_row)
+{
+	for (size_t row = 0; row < rows; row++)
+		memcpy(to + row * to_row, from + row * from_row, columns * sizeof *to);
+}
+
+/* A panel whose last vector would write past the end of a row of c: by way of a scratch tile. */
+static void tail_panel(const struct sluice__kernels *kernels, const struct panel_job *job)
+{
+	_Alignas(64) float scratch[TAIL_ROWS * SLUICE__PANEL_VECTORS * MOST_LANES];
+	const size_t scratch_row = job->vectors * kernels->lanes;
+	for (size_t row = 0; row < job->rows; row += TAIL_ROWS) {
+		struct panel_job part = *job;
+		part.rows = job->rows - row < TAIL_ROWS ? job->rows - row : TAIL_ROWS;
+		part.a = job->a + row * job->a_row;
+		part.c = scratch;
+		part.c_row = scratch_row;
+		if (job->add) {
+			memset(scratch, 0, sizeof scratch);
+			copy_rows(part.rows, job->real, job->c + row * job->c_row, job->c_row, scratch, scratch_row);
+		}
+		whole_panel(kernels, &part);
+		copy_rows(part.rows, job->real, scratch, scratch_row, job->c + row * job->c_row, job->c_row);
+	}
+}
+
+/* All panels for rows at fixed strides. */
+static void multiply_rows(const struct sluice__kernels *kernels, const struct product *product, size_t rows,
+                          const float *a, size_t a_row, float *c, size_t c_row)
+{
+	const size_t full = SLUICE__PANEL_VECTORS * kernels->lanes;
+	const float *panel = product->panels;
+	for (size_t column = 0; column < product->width; column += full) {
+		size_t real = product->width - column < full ? product->width - column : full;
+		struct panel_job job = {.rows = rows, .vectors = vectors_of(kernels, real), .depth = product->depth,
+		                        .real = real, .a = a, .panel = panel,
+		                        .bias = product->bias ? product->bias + column : NULL, .a_row = a_row,
+		                        .c = c + column, .c_row = c_row, .add = product->add};
+		if (product->c_padded || real % kernels->lanes == 0)
+			whole_panel(kernels, &job);
+		else
+			tail_panel(kernels, &job);
+		panel += product->depth * job.vectors * kernels->lanes;
+	}
+}
+
+void sluice__matrix_multiply(const struct sluice__kernels *kernels, const struct product *product)
+{
+	const size_t steps = product->last - product->first, batch = product->batch;
+	const float *a = product->a.at + product->first * product->a.step;
+	float *c = product->c + product->first * product->c_step;
+	if (product->a.step == batch * product->a.row && product->c_step == batch * product->c_row) {
+		multiply_rows(kernels, product, steps * batch, a, product->a.row, c, product->c_row);
+		return;
+	}
+	for (size_t row = 0; row < batch; row++)
+		multiply_rows(kernels, product, steps, a + row * product->a.row, product->a.step, c + row * product->c_row,
+		              product->c_step);
+}
+
+static const float *row_at(const struct rows *rows, size_t batch, size_t row)
+{
+	return rows->at + row / batch * rows->step + row % batch * rows->row;
+}
+
+size_t sluice__matrix_columns(const struct sluice__kernels *kernels, size_t rows, size_t width)
+{
+	return panels_floats(kernels, rows < GRADIENT_DEPTH ? rows : GRADIENT_DEPTH, width);
+}
+
+size_t sluice__matrix_rows(size_t rows)
+{
+	return (rows < GRADIENT_DEPTH ? rows : GRADIENT_DEPTH) * GRADIENT_HEIGHT;
+}
+
+/* Panel `index` of rows first .. first+depth-1 of b. */
+static void pack_columns(const struct sluice__kernels *kernels, const struct gradient_product *product, size_t first,
+                         size_t depth, size_t index)
+{
+	const size_t full = SLUICE__PANEL_VECTORS * kernels->lanes, column = index * full;
+	const size_t real = product->width - column < full ? product->width - column : full;
+	const size_t columns = vectors_of(kernels, real) * kernels->lanes;
+	float *to = product->columns + column * depth;
+	for (size_t row = first; row < first + depth; row++, to += columns) {
+		memcpy(to, row_at(&product->b, product->batch, row) + column, real * sizeof *to);
+		memset(to + real, 0, (columns - real) * sizeof *to);
+	}
+}
+
+/* `height` columns of the same rows of a, from column `left`, as tiles [tile][depth][tile_rows]. */
+static void pack_rows(const struct sluice__kernels *kernels, const struct gradient_product *product, size_t first,
+                      size_t depth, size_t left, size_t height)
+{
+	const size_t tile = kernels->tile_rows;
+	for (size_t row = 0; row < depth; row++) {
+		const float *from = row_at(&product->a, product->batch, first + row) + left;
+		for (size_t m = 0; m < height; m += tile) {
+			float *to = product->rows + m * depth + row * tile;
+			for (size_t each = 0; each < tile && m + each < height; each++)
+				to[each] = from[m + each];
+		}
+	}
+}
+
+/* One tile of dw against one panel. */
+static void gradient_tile(const struct sluice__kernels *kernels, const struct gradient_product *product, size_t depth,
+                          const float *a, size_t height, size_t column, bool add, float *dw)
+{
+	_Alignas(64) float scratch[SLUICE__PANEL_VECTORS * MOST_LANES * GRADIENT_HEIGHT];
+	const size_t full = SLUICE__PANEL_VECTORS * kernels->lanes;
+	const size_t real = product->width - column < full ? product->width - column : full;
+	struct sluice__gemm gemm = {.rows = height, .vectors = vectors_of(kernels, real), .depth = depth, .a = a,
+	                            .a_row = 1, .a_step = kernels->tile_rows, .panel = product->columns + column * depth,
+	                            .c = dw + column, .c_row = product->dw_row, .add = add};
+	if (real % kernels->lanes == 0) {
+		kernels->gemm(&gemm);
+		return;
+	}
+	gemm.c = scratch;
+	gemm.c_row = full;
+	if (add) {
+		memset(scratch, 0, height * full * sizeof *scratch);
+		copy_rows(height, real, dw + column, product->dw_row, scratch, full);
+	}
+	kernels->gemm(&gemm);
+	copy_rows(height, real, scratch, full, dw + column, product->dw_row);
+}
+
+static size_t groups_of_gate(const struct gradient_product *product)
+{
+	return (product->height + GRADIENT_HEIGHT - 1) / GRADIENT_HEIGHT;
+}
+
+/* A group of rows of dw, none of which belongs to another gate. */
+static void gradient_group(const struct sluice__kernels *kernels, const struct gradient_product *product, size_t first,
+                           size_t depth, size_t group)
+{
+	const size_t full = SLUICE__PANEL_VECTORS * kernels->lanes, tile = kernels->tile_rows;
+	const size_t gate = group / groups_of_gate(product), top = group % groups_of_gate(product) * GRADIENT_HEIGHT;
+	const size_t height = product->height - top < GRADIENT_HEIGHT ? product->height - top : GRADIENT_HEIGHT;
+	float *dw = product->dw + (gate * product->height + top) * product->dw_row;
+	pack_rows(kernels, product, first, depth, gate * product->a_gate + top, height);
+	for (size_t column = 0; column < product->width; column += full)
+		for (size_t m = 0; m < height; m += tile)
+			gradient_tile(kernels, product, depth, product->rows + m * depth, height - m < tile ? height - m : tile,
+			              column, product->add || first > 0, dw + m * product->dw_row);
+}
+
+void sluice__matrix_gradient(const struct sluice__kernels *kernels, const struct team *team,
+                               const struct gradient_product *product)
+{
+	const size_t rows = product->steps * product->batch, groups = product->gates * groups_of_gate(product);
+	const struct sluice__range packing =
+		sluice__share(panels_of(vectors_of(kernels, product->width)), team->index, team->count);
+	const struct sluice__range own = sluice__share(groups, team->index, team->count);
+	for (size_t first = 0; first < rows; first += GRADIENT_DEPTH) {
+		size_t depth = rows - first < GRADIENT_DEPTH ? rows - first : GRADIENT_DEPTH;
+		for (size_t panel = packing.first; panel < packing.last; panel++)
+			pack_columns(kernels, product, first, depth, panel);
+		team_wait(team);
+		for (size_t group = own.first; group < own.last; group++)
+			gradient_group(kernels, product, first, depth, group);
+		team_wait(team);
+	}
+}
+
+void sluice__matrix_sum(const struct sluice__kernels *kernels, const struct team *team, size_t count, const float *a,
+                          size_t a_row, size_t width, bool add, float *total)
+{
+	const struct sluice__range own = sluice__share(width / kernels->lanes, team->index, team->count);
+	kernels->sum_rows(count, own.last - own.first, a + own.first * kernels->lanes, a_row, add,
+	                  total + own.first * kernels->lanes);
+	/* Columns beyond the last whole vector: few, and by the last thread. */
+	if (team->index != team->count - 1)
+		return;
+	for (size_t column = width / kernels->lanes * kernels->lanes; column < width; column++) {
+		float sum = add ? total[column] : 0.0f;
+		for (size_t row = 0; row < count; row++)
+			sum += a[row * a_row + column];
+		total[column] = sum;
+	}
+}

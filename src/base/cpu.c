@@ -1,0 +1,51 @@
+/* cpu.c exists to be the only place that asks the processor anything. */
+#include "base/cpu.h"
+
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+
+enum { FLUSH_TO_ZERO = 0x8000, DENORMALS_ARE_ZERO = 0x0040 };
+
+/* The compiler's builtin also asks whether the operating system saves the wide registers. */
+unsigned sluice__cpu_flags(void)
+{
+	unsigned flags = 0;
+	__builtin_cpu_init();
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+		flags |= CPU_AVX2;
+	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+	    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+		flags |= CPU_AVX512;
+	return flags;
+}
+
+unsigned sluice__denormals_flush(void)
+{
+	unsigned former = _mm_getcsr();
+	_mm_setcsr(former | FLUSH_TO_ZERO | DENORMALS_ARE_ZERO);
+	return former;
+}
+
+void sluice__denormals_restore(unsigned former)
+{
+	_mm_setcsr(former);
+}
+
+#else
+
+unsigned sluice__cpu_flags(void)
+{
+	return 0;
+}
+
+unsigned sluice__denormals_flush(void)
+{
+	return 0;
+}
+
+void sluice__denormals_restore(unsigned former)
+{
+	(void)former;
+}
+
+#endif

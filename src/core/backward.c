@@ -1,0 +1,22 @@
+/* backward.c exists to check a gradient call completely, then hand it to the backend. */
+#include "core/internal.h"
+
+sluice_status sluice_backward(const sluice_plan *plan, const sluice_run *given, const sluice_gradients *given_gradients)
+{
+	enum { ALL = SLUICE_ACCUMULATE_X | SLUICE_ACCUMULATE_PARAMETERS | SLUICE_ACCUMULATE_STATE };
+	sluice_run run;
+	sluice_gradients gradients;
+	SLUICE_TRY(sluice__run_check(plan, given, &run));
+	if (!given_gradients)
+		return sluice__null("gradients");
+	SLUICE_TRY(sluice__argument(&gradients, sizeof gradients, given_gradients, "gradients"));
+	if (!plan->prepared.limits.training)
+		return SLUICE_INVALID("the plan was created without training, backward needs it");
+	if (!run.tape)
+		return sluice__null("run.tape");
+	if (gradients.accumulate & ~(unsigned)ALL)
+		return SLUICE_INVALID("gradients.accumulate is %#x, expected flags out of %#x", gradients.accumulate, (unsigned)ALL);
+	if (gradients.dinitial && gradients.dinitial == gradients.dfinal && (gradients.accumulate & SLUICE_ACCUMULATE_STATE))
+		return SLUICE_INVALID("gradients.dinitial is dfinal and to be accumulated, expected different memory");
+	return plan->model->context->backend->backward(&plan->prepared, &run, &gradients);
+}

@@ -1,0 +1,100 @@
+/* gemm.inc.h: the one matrix product: rows of a against one packed panel, a tile of rows times vectors in registers. */
+
+/* acc[r][v] += a[r][k] panel[k][v], in order of k. rows and vectors are constants wherever this is inlined. */
+static inline __attribute__((always_inline)) void accumulate(size_t rows, size_t vectors, size_t depth, const float *a,
+                                                             size_t a_row, size_t a_step, const float *panel,
+                                                             vf acc[TILE_ROWS][SLUICE__PANEL_VECTORS])
+{
+	for (size_t k = 0; k < depth; k++, a += a_step, panel += vectors * LANES) {
+		vf each[TILE_ROWS];
+		UNROLL
+		for (size_t r = 0; r < rows; r++)
+			each[r] = vf_set(a[r * a_row]);
+		UNROLL
+		for (size_t v = 0; v < vectors; v++) {
+			vf w = vf_load(panel + v * LANES);
+			UNROLL
+			for (size_t r = 0; r < rows; r++)
+				acc[r][v] = vf_fma(w, each[r], acc[r][v]);
+		}
+	}
+}
+
+static inline __attribute__((always_inline)) void gemm_tile(size_t rows, size_t vectors, const struct sluice__gemm *job,
+                                                            size_t a_step, const float *a, float *c)
+{
+	vf acc[TILE_ROWS][SLUICE__PANEL_VECTORS];
+	UNROLL
+	for (size_t r = 0; r < rows; r++) {
+		UNROLL
+		for (size_t v = 0; v < vectors; v++) {
+			if (job->add)
+				acc[r][v] = vf_load(c + r * job->c_row + v * LANES);
+			else
+				acc[r][v] = job->bias ? vf_load(job->bias + v * LANES) : vf_set(0.0f);
+		}
+	}
+	accumulate(rows, vectors, job->depth, a, job->a_row, a_step, job->panel, acc);
+	UNROLL
+	for (size_t r = 0; r < rows; r++) {
+		UNROLL
+		for (size_t v = 0; v < vectors; v++)
+			vf_store(c + r * job->c_row + v * LANES, acc[r][v]);
+	}
+}
+
+/* The tile of a row count known only now. */
+static inline __attribute__((always_inline)) void gemm_rows(size_t rows, size_t vectors, const struct sluice__gemm *job,
+                                                            size_t a_step, const float *a, float *c)
+{
+	switch (rows) {
+#define GEMM_ROWS(count)                                                                                               \
+	case count:                                                                                                    \
+		gemm_tile(count, vectors, job, a_step, a, c);                                                          \
+		break;
+		TILE_ROW_COUNTS(GEMM_ROWS)
+#undef GEMM_ROWS
+	}
+}
+
+/* Tiles of nearly equal height over all rows. */
+static inline __attribute__((always_inline)) void gemm_panel(size_t vectors, const struct sluice__gemm *job)
+{
+	for (size_t row = 0, rows; row < job->rows; row += rows) {
+		rows = tile_height(job->rows - row);
+		const float *a = job->a + row * job->a_row;
+		float *c = job->c + row * job->c_row;
+		if (job->a_step == 1)
+			gemm_rows(rows, vectors, job, 1, a, c);
+		else
+			gemm_rows(rows, vectors, job, job->a_step, a, c);
+	}
+}
+
+static void gemm_f32(const struct sluice__gemm *job)
+{
+	switch (job->vectors) {
+	case 1:
+		gemm_panel(1, job);
+		break;
+	case 2:
+		gemm_panel(2, job);
+		break;
+	case 3:
+		gemm_panel(3, job);
+		break;
+	case 4:
+		gemm_panel(4, job);
+		break;
+	}
+}
+
+static void sum_rows_f32(size_t rows, size_t vectors, const float *a, size_t a_row, bool add, float *total)
+{
+	for (size_t v = 0; v < vectors; v++, a += LANES, total += LANES) {
+		vf sum = add ? vf_load(total) : vf_set(0.0f);
+		for (size_t r = 0; r < rows; r++)
+			sum = vf_add(sum, vf_load(a + r * a_row));
+		vf_store(total, sum);
+	}
+}

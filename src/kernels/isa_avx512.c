@@ -1,0 +1,3 @@
+/* isa_avx512.c exists to instantiate the templates for this level. */
+#include "kernels/vec_avx512.h"
+#include "kernels/isa.inc.h"

@@ -1,0 +1,3 @@
+/* isa_scalar.c exists to instantiate the templates for this level. */
+#include "kernels/vec_scalar.h"
+#include "kernels/isa.inc.h"

@@ -1,0 +1,90 @@
+/* step.inc.h: the fused step. The four gates of a block of units stay in registers from the first product to h. */
+
+/* Gates, cell and output of one block in one row, from its four pre-activations. */
+static inline __attribute__((always_inline)) void step_cell(const struct sluice__step *job, size_t row, size_t block,
+                                                            const vf a[SLUICE__GATES])
+{
+	vf i = act_sigmoid(a[0]), f = act_sigmoid(a[1]), g = act_tanh(a[2]), o = act_sigmoid(a[3]);
+	vf c = vf_fma(f, vf_load(job->c_prev + row * job->c_prev_row + block * LANES), vf_mul(i, g));
+	vf_store(job->c + row * job->c_row + block * LANES, c);
+	vf_store(job->h + row * job->h_row + block * LANES, vf_mul(o, act_tanh(c)));
+	if (job->gates) {
+		float *gates = job->gates + row * job->gates_row + block * (SLUICE__GATES * LANES);
+		vf_store(gates, i);
+		vf_store(gates + LANES, f);
+		vf_store(gates + 2 * LANES, g);
+		vf_store(gates + 3 * LANES, o);
+	}
+}
+
+static inline __attribute__((always_inline)) void step_tile(size_t rows, const struct sluice__step *job, size_t row,
+                                                            size_t block)
+{
+	vf acc[TILE_ROWS][SLUICE__PANEL_VECTORS];
+	const float *start = job->start + row * job->start_row + block * (SLUICE__GATES * LANES);
+	UNROLL
+	for (size_t r = 0; r < rows; r++) {
+		UNROLL
+		for (size_t v = 0; v < SLUICE__GATES; v++)
+			acc[r][v] = vf_load(start + r * job->start_row + v * LANES);
+	}
+	for (size_t each = 0; each < job->operands; each++) {
+		const struct sluice__operand *operand = &job->operand[each];
+		accumulate(rows, SLUICE__GATES, operand->depth, operand->a + row * operand->a_row, operand->a_row, 1,
+		           operand->panels + block * operand->depth * (SLUICE__GATES * LANES), acc);
+	}
+	UNROLL
+	for (size_t r = 0; r < rows; r++)
+		step_cell(job, row + r, block, acc[r]);
+}
+
+/* One row, two blocks at once: eight chains hide the latency that four would show. */
+static inline __attribute__((always_inline)) void step_pair(const struct sluice__step *job, size_t row, size_t block)
+{
+	vf acc[2 * SLUICE__GATES];
+	const float *start = job->start + row * job->start_row + block * (SLUICE__GATES * LANES);
+	UNROLL
+	for (size_t v = 0; v < 2 * SLUICE__GATES; v++)
+		acc[v] = vf_load(start + v * LANES);
+	for (size_t each = 0; each < job->operands; each++) {
+		const struct sluice__operand *operand = &job->operand[each];
+		const float *a = operand->a + row * operand->a_row;
+		const size_t panel = operand->depth * (SLUICE__GATES * LANES);
+		const float *w = operand->panels + block * panel;
+		for (size_t k = 0; k < operand->depth; k++, w += SLUICE__GATES * LANES) {
+			vf x = vf_set(a[k]);
+			UNROLL
+			for (size_t v = 0; v < SLUICE__GATES; v++) {
+				acc[v] = vf_fma(vf_load(w + v * LANES), x, acc[v]);
+				acc[SLUICE__GATES + v] = vf_fma(vf_load(w + panel + v * LANES), x, acc[SLUICE__GATES + v]);
+			}
+		}
+	}
+	step_cell(job, row, block, acc);
+	step_cell(job, row, block + 1, acc + SLUICE__GATES);
+}
+
+static void step_rows(const struct sluice__step *job, size_t row, size_t rows, size_t block)
+{
+	switch (rows) {
+#define STEP_ROWS(count)                                                                                               \
+	case count:                                                                                                    \
+		step_tile(count, job, row, block);                                                                     \
+		break;
+		TILE_ROW_COUNTS(STEP_ROWS)
+#undef STEP_ROWS
+	}
+}
+
+static void step_f32(const struct sluice__step *job)
+{
+	size_t block = job->first;
+	if (job->rows == 1)
+		for (; block + 2 <= job->last; block += 2)
+			step_pair(job, 0, block);
+	for (; block < job->last; block++)
+		for (size_t row = 0, rows; row < job->rows; row += rows) {
+			rows = tile_height(job->rows - row);
+			step_rows(job, row, rows, block);
+		}
+}
