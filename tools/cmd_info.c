@@ -1,0 +1,168 @@
+/* cmd_info.c: `sluice info`, what a model file holds, or what this build and this machine can do. */
+#include <stdio.h>
+#include <string.h>
+
+#include "args.h"
+#include "sluice/io.h"
+#include "tool.h"
+#include "train/characters.h"
+
+struct values {
+	const char *isa;
+};
+
+static const struct args_option options[] = {
+	{"isa", ARGS_TEXT, offsetof(struct values, isa), "LEVEL", 0, 0, "highest instruction-set level to use"},
+};
+
+static const struct args_command command = {
+	"info",
+	"[MODEL]",
+	"Describes a model file; without one the version, the instruction-set levels and the processor.",
+	options,
+	sizeof(options) / sizeof(options[0]),
+	0,
+	1,
+};
+
+/* The processor's name as Linux gives it; other systems go without. */
+static void print_processor(void)
+{
+	char line[256];
+	FILE *file = fopen("/proc/cpuinfo", "r");
+	while (file && fgets(line, sizeof(line), file)) {
+		const char *colon = strchr(line, ':');
+		if (colon && strncmp(line, "model name", 10) == 0) {
+			printf("processor:%s", colon + 1);
+			break;
+		}
+	}
+	if (file)
+		fclose(file);
+}
+
+static void print_build(const sluice_context *context)
+{
+	printf("sluice %s\n", sluice_version());
+	print_processor();
+	for (size_t k = 0; sluice_isa_name(k); k++) {
+		const char *name = sluice_isa_name(k), *note = sluice_isa_available(k) ? "" : " (not on this machine)";
+		if (strcmp(name, sluice_context_isa(context)) == 0)
+			note = " (used)";
+		printf("level: %s%s\n", name, note);
+	}
+}
+
+static const char *direction_name(sluice_direction direction)
+{
+	static const char *const names[] = {"forward", "reverse", "bidirectional"};
+	return names[direction];
+}
+
+static void print_description(const sluice_model *model)
+{
+	const sluice_description *description = sluice_model_description(model);
+	printf("inputs: %zu\n", description->inputs);
+	for (size_t k = 0; k < description->layer_count; k++) {
+		const sluice_layer *layer = &description->layers[k];
+		printf("layer %zu: %zu units, %s", k, layer->hidden, direction_name(layer->direction));
+		if (layer->no_bias)
+			printf(", no bias");
+		if (layer->dropout > 0)
+			printf(", dropout %g", (double)layer->dropout);
+		putchar('\n');
+	}
+	if (description->outputs)
+		printf("read-out: %zu\n", description->outputs);
+	printf("outputs: %zu\n", sluice_model_outputs(model));
+}
+
+static void print_tensors(const sluice_tensors *tensors)
+{
+	size_t total = 0;
+	for (size_t k = 0; sluice_tensors_name(tensors, k); k++) {
+		const char *name = sluice_tensors_name(tensors, k);
+		sluice_array array = SLUICE_ARRAY_INIT;
+		if (sluice_tensors_find(tensors, name, &array) != SLUICE_OK)
+			continue;
+		printf("tensor: %s %s [", name, sluice_element_name(array.element));
+		for (size_t d = 0; d < array.rank; d++)
+			printf("%s%zu", d ? "," : "", array.shape[d]);
+		printf("]\n");
+		total += sluice_array_count(&array) * sluice_element_bytes(array.element);
+	}
+	printf("bytes of tensors: %zu\n", total);
+}
+
+static void print_parameters(const sluice_model *model, const struct sluice__characters *characters)
+{
+	size_t count = 0;
+	for (size_t k = 0; k < sluice_model_parameter_count(model); k++) {
+		sluice_parameter parameter = SLUICE_PARAMETER_INIT;
+		if (sluice_model_parameter(model, k, &parameter) == SLUICE_OK)
+			count += parameter.rows * parameter.columns;
+	}
+	if (characters->table && !characters->one_hot)
+		count += characters->symbol_count * characters->width;
+	printf("parameters: %zu\n", count);
+}
+
+/* A text of the file may hold anything: control characters would reach the terminal. */
+static void print_text(const char *text)
+{
+	for (; *text; text++)
+		putchar((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
+}
+
+static void print_metadata(const sluice_tensors *tensors)
+{
+	for (size_t k = 0; sluice_tensors_metadata_key(tensors, k); k++) {
+		const char *key = sluice_tensors_metadata_key(tensors, k);
+		printf("metadata: ");
+		print_text(key);
+		printf(" = ");
+		print_text(sluice_tensors_metadata(tensors, key));
+		putchar('\n');
+	}
+}
+
+static sluice_status print_file(sluice_context *context, const char *path)
+{
+	struct sluice__characters characters = {.context = context};
+	sluice_tensors *tensors = NULL;
+	sluice_status status = sluice_tensors_open(context, path, &tensors);
+	if (status == SLUICE_OK && sluice__characters_present(tensors))
+		status = sluice__characters_get(context, tensors, &characters);
+	else if (status == SLUICE_OK)
+		status = sluice_tensors_get_model(context, tensors, &characters.model);
+	if (status == SLUICE_OK) {
+		if (characters.symbol_count)
+			printf("character model: %zu symbols, %s\n", characters.symbol_count,
+			       characters.one_hot ? "one-hot" : "embedded");
+		print_description(characters.model);
+		print_parameters(characters.model, &characters);
+		print_tensors(tensors);
+		print_metadata(tensors);
+	}
+	sluice__characters_release(&characters);
+	sluice_tensors_destroy(tensors);
+	return status;
+}
+
+int cmd_info(int argc, char **argv)
+{
+	struct values values = {0};
+	sluice_context *context = NULL;
+	sluice_status status = SLUICE_OK;
+	int first, code = args_parse(&command, argc, argv, &values, &first);
+	if (code != ARGS_GO)
+		return code;
+	if (tool_context(1, values.isa, &context) != SLUICE_OK)
+		return tool_fail(command.name);
+	if (first < argc)
+		status = print_file(context, argv[first]);
+	else
+		print_build(context);
+	sluice_context_destroy(context);
+	return status == SLUICE_OK ? tool_finish(command.name, 0) : tool_fail(command.name);
+}
