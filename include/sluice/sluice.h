@@ -50,9 +50,15 @@ extern "C" {
 
 /* An argument struct with its size set and everything else zero. */
 #ifdef __cplusplus
-#define SLUICE_SIZED(type) {sizeof(type)}
+#define SLUICE_SIZED(type)   \
+	{                    \
+		sizeof(type) \
+	}
 #else
-#define SLUICE_SIZED(type) {.size = sizeof(type)}
+#define SLUICE_SIZED(type)           \
+	{                            \
+		.size = sizeof(type) \
+	}
 #endif
 
 /* The library's version as "major.minor.patch". Static storage. */
@@ -61,14 +67,14 @@ SLUICE_API const char *sluice_version(void);
 /* -------------------------------------------------------------------------------------------------- status ---- */
 
 /* Code and text of every status, in one list. */
-#define SLUICE_STATUS_MAP(X)                                           \
-	X(OK, "success")                                               \
+#define SLUICE_STATUS_MAP(X)                                             \
+	X(OK, "success")                                                 \
 	X(INVALID_ARGUMENT, "an argument is outside what is documented") \
-	X(UNSUPPORTED, "valid, but not implemented")                   \
-	X(OUT_OF_MEMORY, "the allocator returned NULL")                \
-	X(IO, "a file could not be read or written")                   \
-	X(FORMAT, "a file's content is not what its format demands")   \
-	X(DEVICE, "the device failed")                                 \
+	X(UNSUPPORTED, "valid, but not implemented")                     \
+	X(OUT_OF_MEMORY, "the allocator returned NULL")                  \
+	X(IO, "a file could not be read or written")                     \
+	X(FORMAT, "a file's content is not what its format demands")     \
+	X(DEVICE, "the device failed")                                   \
 	X(INTERNAL, "a mistake inside the library")
 
 typedef enum sluice_status {
@@ -104,12 +110,12 @@ typedef enum sluice_dtype {
 } sluice_dtype;
 
 /* Kinds of activation. DEFAULT is sigmoid for the gates i f o, tanh for the candidate g and for the cell output. */
-#define SLUICE_ACTIVATION_MAP(X)    \
-	X(DEFAULT, "default")       \
-	X(SIGMOID, "sigmoid")       \
-	X(TANH, "tanh")             \
-	X(IDENTITY, "identity")     \
-	X(RELU, "relu")             \
+#define SLUICE_ACTIVATION_MAP(X) \
+	X(DEFAULT, "default")    \
+	X(SIGMOID, "sigmoid")    \
+	X(TANH, "tanh")          \
+	X(IDENTITY, "identity")  \
+	X(RELU, "relu")          \
 	X(HARD_SIGMOID, "hard_sigmoid")
 
 typedef enum sluice_activation_kind {
@@ -130,11 +136,7 @@ typedef enum sluice_direction {
 	SLUICE_BIDIRECTIONAL /* both; outputs are concatenated: forward H, then reverse H */
 } sluice_direction;
 
-typedef enum sluice_peephole {
-	SLUICE_PEEPHOLE_NONE,
-	SLUICE_PEEPHOLE_DIAGONAL,
-	SLUICE_PEEPHOLE_FULL
-} sluice_peephole;
+typedef enum sluice_peephole { SLUICE_PEEPHOLE_NONE, SLUICE_PEEPHOLE_DIAGONAL, SLUICE_PEEPHOLE_FULL } sluice_peephole;
 
 typedef enum sluice_layout {
 	SLUICE_TIME_MAJOR, /* [T,N,width] */
@@ -195,7 +197,7 @@ typedef struct sluice_layer {
 	sluice_direction direction; /* default forward */
 	int no_bias;                /* 1: the layer has no bias */
 	float dropout;              /* in [0,1): chance that an output is dropped on its way to the next layer or the
-	                               read-out, in training runs; kept outputs are scaled by 1/(1-dropout) */
+				       read-out, in training runs; kept outputs are scaled by 1/(1-dropout) */
 	sluice_activation input_activation, forget_activation, candidate_activation, output_activation;
 	sluice_activation cell_activation; /* applied to c before the output gate */
 	sluice_peephole peephole;          /* default none */
@@ -220,7 +222,7 @@ typedef struct sluice_description {
 /* Makes a model with all parameters zero. The description is copied. Errors: INVALID_ARGUMENT (a size is zero or
  * overflows, a value is out of range), UNSUPPORTED (an option that is not implemented), OUT_OF_MEMORY. */
 SLUICE_API sluice_status sluice_model_create(sluice_context *context, const sluice_description *description,
-                                             sluice_model **out);
+					     sluice_model **out);
 
 /* Frees a model after the plans made from it. */
 SLUICE_API void sluice_model_destroy(sluice_model *model);
@@ -231,16 +233,17 @@ SLUICE_API const sluice_description *sluice_model_description(const sluice_model
 /* Width of y: the read-out's, else D*H of the last layer. */
 SLUICE_API size_t sluice_model_outputs(const sluice_model *model);
 
-/* The canonical parameter block: count floats, tensors at 64-byte offsets with zeros in the gaps. Optimizers work on the
- * block as one vector; gradients and moments have the same layout. Change it, then call sluice_plan_update on every
+/* The canonical parameter block: count floats, tensors at 64-byte offsets with zeros in the gaps. Optimizers work on
+ * the block as one vector; gradients and moments have the same layout. Change it, then call sluice_plan_update on every
  * plan of the model. count may be NULL. */
 SLUICE_API float *sluice_model_parameters(const sluice_model *model, size_t *count);
 
 /* Where one named tensor lies in the canonical block, row-major [rows, columns]. */
 typedef struct sluice_parameter {
 	size_t size;
-	const char *name; /* as PyTorch's nn.LSTM: weight_ih_l0, weight_hh_l0_reverse, bias_l0; readout.weight, readout.bias */
-	size_t offset;    /* in floats */
+	const char *name;     /* as PyTorch's nn.LSTM: weight_ih_l0, weight_hh_l0_reverse, bias_l0; readout.weight,
+				 readout.bias */
+	size_t offset;        /* in floats */
 	size_t rows, columns; /* a vector has one column */
 } sluice_parameter;
 #define SLUICE_PARAMETER_INIT SLUICE_SIZED(sluice_parameter)
@@ -257,9 +260,9 @@ SLUICE_API sluice_status sluice_model_parameter(const sluice_model *model, size_
  * transposed matrix (Keras: [I,4H]) has row stride 1 and column stride 4H. */
 typedef struct sluice_weights {
 	size_t size;
-	sluice_dtype dtype; /* default f32 */
-	const char *order;  /* a permutation of "ifgo", which NULL means; ONNX: "iofg" */
-	const void *input;  /* [4H,I] */
+	sluice_dtype dtype;         /* default f32 */
+	const char *order;          /* a permutation of "ifgo", which NULL means; ONNX: "iofg" */
+	const void *input;          /* [4H,I] */
 	const void *recurrent;      /* [4H,H] */
 	const void *bias;           /* [4H]; NULL: zeros */
 	const void *recurrent_bias; /* [4H], added to bias; NULL: zeros */
@@ -272,7 +275,7 @@ typedef struct sluice_weights {
 /* Copies weights into the canonical block. direction is 0, or 1 for the reverse half of a bidirectional layer. Errors:
  * INVALID_ARGUMENT, UNSUPPORTED (dtype). */
 SLUICE_API sluice_status sluice_model_set_weights(sluice_model *model, size_t layer, size_t direction,
-                                                  const sluice_weights *weights);
+						  const sluice_weights *weights);
 
 /* Copies the read-out's weight [outputs, D*H] and bias [outputs] (NULL: zeros) into the canonical block. */
 SLUICE_API sluice_status sluice_model_set_readout(sluice_model *model, const float *weight, const float *bias);
@@ -292,17 +295,18 @@ SLUICE_API sluice_status sluice_model_initialize(sluice_model *model, const slui
 
 typedef struct sluice_plan_options {
 	size_t size;
-	size_t steps;         /* largest T of one call; 0: 1 */
-	size_t batch;         /* largest N of one call; 0: 1 */
-	int training;         /* 1: runs may write a tape and sluice_backward may be called */
-	sluice_layout layout; /* of x, y and their gradients */
+	size_t steps;                  /* largest T of one call; 0: 1 */
+	size_t batch;                  /* largest N of one call; 0: 1 */
+	int training;                  /* 1: runs may write a tape and sluice_backward may be called */
+	sluice_layout layout;          /* of x, y and their gradients */
 	sluice_choice flush_denormals; /* treat denormal numbers as zero inside calls; auto: on unless training */
 } sluice_plan_options;
 #define SLUICE_PLAN_OPTIONS_INIT SLUICE_SIZED(sluice_plan_options)
 
 /* Chooses kernels, packs the weights, computes all sizes. options NULL: one step of one row. The model must outlive the
  * plan. Errors: INVALID_ARGUMENT (sizes overflow), OUT_OF_MEMORY. */
-SLUICE_API sluice_status sluice_plan_create(const sluice_model *model, const sluice_plan_options *options, sluice_plan **out);
+SLUICE_API sluice_status sluice_plan_create(const sluice_model *model, const sluice_plan_options *options,
+					    sluice_plan **out);
 SLUICE_API void sluice_plan_destroy(sluice_plan *plan);
 
 /* Packs the model's parameters again after they changed. Allocates nothing; no run may be under way on this plan. */
@@ -333,9 +337,9 @@ SLUICE_API const char *sluice_plan_kernels(const sluice_plan *plan);
 /* Copies h and c [batch,H] of one layer and direction into (write) or out of (read) a state. h or c may be NULL.
  * Errors: INVALID_ARGUMENT. */
 SLUICE_API sluice_status sluice_state_write(const sluice_plan *plan, void *state, size_t batch, size_t layer,
-                                            size_t direction, const float *h, const float *c);
+					    size_t direction, const float *h, const float *c);
 SLUICE_API sluice_status sluice_state_read(const sluice_plan *plan, const void *state, size_t batch, size_t layer,
-                                           size_t direction, float *h, float *c);
+					   size_t direction, float *h, float *c);
 
 /* ----------------------------------------------------------------------------------------------------- run ---- */
 
@@ -351,11 +355,11 @@ typedef struct sluice_run {
 	void *tape;                /* forward writes it, backward reads it; NULL: no backward will follow */
 	int training;              /* 1: dropout is active */
 	uint64_t seed;             /* of all random numbers of the run */
-	uint64_t step_offset;      /* absolute number of the run's first step, so that chunks draw what the whole would */
+	uint64_t step_offset; /* absolute number of the run's first step, so that chunks draw what the whole would */
 	const uint64_t *sequence_ids; /* [N] absolute numbers of the rows, below 2^48; NULL: 0 .. N-1 */
-	const size_t *lengths;     /* [N] steps of each row; NULL: all T */
-	const uint8_t *resets;     /* [T,N] 1: the state is zeroed before this step; NULL: never */
-	const float *mask;         /* on h[t-1]; NULL: ones */
+	const size_t *lengths;        /* [N] steps of each row; NULL: all T */
+	const uint8_t *resets;        /* [T,N] 1: the state is zeroed before this step; NULL: never */
+	const float *mask;            /* on h[t-1]; NULL: ones */
 } sluice_run;
 #define SLUICE_RUN_INIT SLUICE_SIZED(sluice_run)
 
@@ -369,28 +373,29 @@ SLUICE_API sluice_status sluice_forward(const sluice_plan *plan, const sluice_ru
 SLUICE_API sluice_status sluice_step(const sluice_plan *plan, const sluice_run *run);
 
 enum { /* sluice_gradients.accumulate */
-	SLUICE_ACCUMULATE_X = 1,
-	SLUICE_ACCUMULATE_PARAMETERS = 2,
-	SLUICE_ACCUMULATE_STATE = 4
+       SLUICE_ACCUMULATE_X = 1,
+       SLUICE_ACCUMULATE_PARAMETERS = 2,
+       SLUICE_ACCUMULATE_STATE = 4
 };
 
 /* Gradients of a scalar loss L. Incoming ones that are NULL count as zero; outgoing ones that are NULL are not
  * computed. Outgoing ones are overwritten unless `accumulate` names them. */
 typedef struct sluice_gradients {
 	size_t size;
-	const float *dy;         /* dL/dy [T,N,outputs] */
-	const void *dfinal;      /* dL/d(final state), laid out as a state of N rows */
-	float *dx;               /* dL/dx [T,N,I] */
-	float *dparameters;      /* dL/d(parameters), laid out as the canonical block */
-	void *dinitial;          /* dL/d(initial state), laid out as a state of N rows; may be dfinal */
-	unsigned accumulate;     /* SLUICE_ACCUMULATE_... or-ed together */
+	const float *dy;     /* dL/dy [T,N,outputs] */
+	const void *dfinal;  /* dL/d(final state), laid out as a state of N rows */
+	float *dx;           /* dL/dx [T,N,I] */
+	float *dparameters;  /* dL/d(parameters), laid out as the canonical block */
+	void *dinitial;      /* dL/d(initial state), laid out as a state of N rows; may be dfinal */
+	unsigned accumulate; /* SLUICE_ACCUMULATE_... or-ed together */
 } sluice_gradients;
 #define SLUICE_GRADIENTS_INIT SLUICE_SIZED(sluice_gradients)
 
 /* The gradients of a forward run that wrote a tape: pass the same run (x, steps, batch, seed, offsets, tape). Gradients
  * do not flow beyond the initial state: carrying the state from call to call is truncated BPTT. The tape is only read.
  * Errors: INVALID_ARGUMENT (plan not for training, no tape), UNSUPPORTED. */
-SLUICE_API sluice_status sluice_backward(const sluice_plan *plan, const sluice_run *run, const sluice_gradients *gradients);
+SLUICE_API sluice_status sluice_backward(const sluice_plan *plan, const sluice_run *run,
+					 const sluice_gradients *gradients);
 
 /* ------------------------------------------------------------------------------------------------ advanced ---- */
 
@@ -408,10 +413,11 @@ SLUICE_API int sluice_context_threads(const sluice_context *context);
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
 #endif
-SLUICE_API sluice_status sluice_fail(sluice_status status, const char *format, ...);
+SLUICE_API sluice_status
+sluice_fail(sluice_status status, const char *format, ...);
 
-/* For libraries built on this one: memory from the context's allocator, aligned to 64 bytes and zeroed. NULL on failure,
- * with the message set. bytes of the release are those of the allocation; block may be NULL. */
+/* For libraries built on this one: memory from the context's allocator, aligned to 64 bytes and zeroed. NULL on
+ * failure, with the message set. bytes of the release are those of the allocation; block may be NULL. */
 SLUICE_API void *sluice_allocate(sluice_context *context, size_t bytes);
 SLUICE_API void sluice_release(sluice_context *context, void *block, size_t bytes);
 

@@ -1,8 +1,8 @@
 /*
  * backend.h: what a backend is: the functions that carry out plans and operations on one kind of device.
  *
- * The core checks arguments, owns descriptions and parameters, and hands a backend the whole stack; layers and time steps
- * live in the backend. A backend sees the network below and nothing else of the core.
+ * The core checks arguments, owns descriptions and parameters, and hands a backend the whole stack; layers and time
+ * steps live in the backend. A backend sees the network below and nothing else of the core.
  */
 #ifndef SLUICE_BACKEND_BACKEND_H
 #define SLUICE_BACKEND_BACKEND_H
@@ -48,7 +48,7 @@ struct sluice__prepared {
 	struct sluice__limits limits;
 	size_t workspace_bytes;
 	size_t tape_step_bytes, tape_fixed_bytes; /* tape of T steps: fixed + T * step */
-	void *own; /* the backend's */
+	void *own;                                /* the backend's */
 };
 
 struct sluice__backend {
@@ -62,20 +62,20 @@ struct sluice__backend {
 	sluice_status (*forward)(const struct sluice__prepared *prepared, const sluice_run *run);
 	sluice_status (*step)(const struct sluice__prepared *prepared, const sluice_run *run);
 	sluice_status (*backward)(const struct sluice__prepared *prepared, const sluice_run *run,
-	                          const sluice_gradients *gradients);
+				  const sluice_gradients *gradients);
 	/* As snprintf. */
 	size_t (*describe)(const struct sluice__prepared *prepared, char *text, size_t capacity);
 	const char *(*kernels)(const struct sluice__prepared *prepared);
 	/* The operations of ops.h; level is that of the context. */
 	void (*softmax)(size_t level, size_t rows, size_t classes, float scale, const float *logits, float *p);
 	double (*softmax_cross_entropy)(size_t level, size_t rows, size_t classes, const float *logits,
-	                                const uint32_t *target, float *dlogits);
+					const uint32_t *target, float *dlogits);
 	double (*norm)(size_t level, size_t count, const float *x);
 	void (*scale)(size_t level, size_t count, float factor, float *x);
 	void (*embedding_forward)(size_t rows, size_t width, const float *table, const uint32_t *index, float *y);
 	void (*embedding_backward)(size_t rows, size_t width, const uint32_t *index, const float *dy, float *dtable);
 	void (*optimizer)(size_t level, const sluice_optimizer *optimizer, size_t count, float *parameters,
-	                  const float *gradients, float *const moments[2]);
+			  const float *gradients, float *const moments[2]);
 };
 
 extern const struct sluice__backend sluice__backend_cpu;

@@ -65,7 +65,7 @@ size_t sluice__book(struct sluice__ledger *ledger, size_t count, size_t size, si
 {
 	size_t elements, bytes, end, offset = ledger->bytes;
 	bool fits = sluice__multiply(count, size, &elements) && sluice__multiply(elements, element, &bytes) &&
-	            sluice__add(offset, bytes, &end) && end <= SIZE_MAX / 4;
+		    sluice__add(offset, bytes, &end) && end <= SIZE_MAX / 4;
 	if (!fits) {
 		ledger->overflow = true;
 		return 0;

@@ -23,8 +23,8 @@ const char *sluice_last_message(void)
 const char *sluice_status_name(sluice_status status)
 {
 	switch (status) {
-#define STATUS_NAME(name, text)                                                                                        \
-	case SLUICE_##name:                                                                                            \
+#define STATUS_NAME(name, text) \
+	case SLUICE_##name:     \
 		return "SLUICE_" #name;
 		SLUICE_STATUS_MAP(STATUS_NAME)
 #undef STATUS_NAME
@@ -35,8 +35,8 @@ const char *sluice_status_name(sluice_status status)
 const char *sluice_status_text(sluice_status status)
 {
 	switch (status) {
-#define STATUS_TEXT(name, text)                                                                                        \
-	case SLUICE_##name:                                                                                            \
+#define STATUS_TEXT(name, text) \
+	case SLUICE_##name:     \
 		return text;
 		SLUICE_STATUS_MAP(STATUS_TEXT)
 #undef STATUS_TEXT

@@ -15,8 +15,10 @@ sluice_status sluice_backward(const sluice_plan *plan, const sluice_run *given, 
 	if (!run.tape)
 		return sluice__null("run.tape");
 	if (gradients.accumulate & ~(unsigned)ALL)
-		return SLUICE_INVALID("gradients.accumulate is %#x, expected flags out of %#x", gradients.accumulate, (unsigned)ALL);
-	if (gradients.dinitial && gradients.dinitial == gradients.dfinal && (gradients.accumulate & SLUICE_ACCUMULATE_STATE))
+		return SLUICE_INVALID("gradients.accumulate is %#x, expected flags out of %#x", gradients.accumulate,
+				      (unsigned)ALL);
+	if (gradients.dinitial && gradients.dinitial == gradients.dfinal &&
+	    (gradients.accumulate & SLUICE_ACCUMULATE_STATE))
 		return SLUICE_INVALID("gradients.dinitial is dfinal and to be accumulated, expected different memory");
 	return plan->model->context->backend->backward(&plan->prepared, &run, &gradients);
 }

@@ -17,13 +17,14 @@ sluice_status sluice__argument(void *to, size_t to_bytes, const void *from, cons
 	size_t bytes;
 	memcpy(&bytes, from, sizeof bytes);
 	if (bytes < sizeof bytes)
-		return SLUICE_INVALID("%s.size is %zu, expected its sizeof: initialise the struct with its _INIT macro", what,
-		                      bytes);
+		return SLUICE_INVALID("%s.size is %zu, expected its sizeof: initialise the struct with its _INIT macro",
+				      what, bytes);
 	const unsigned char *tail = (const unsigned char *)from + to_bytes;
 	for (size_t j = to_bytes; j < bytes; j++)
 		if (*tail++)
-			return sluice_fail(SLUICE_UNSUPPORTED, "%s uses a field at byte %zu that this version (%s) does not know",
-			                   what, j, sluice_version());
+			return sluice_fail(SLUICE_UNSUPPORTED,
+					   "%s uses a field at byte %zu that this version (%s) does not know", what, j,
+					   sluice_version());
 	memset(to, 0, to_bytes);
 	memcpy(to, from, bytes < to_bytes ? bytes : to_bytes);
 	memcpy(to, &to_bytes, sizeof to_bytes);
@@ -58,7 +59,7 @@ static sluice_status choose_level(const char *cap, size_t *chosen)
 		}
 	}
 	return SLUICE_INVALID("isa is \"%s\", expected one of the built-in levels \"%s\" to \"%s\"", cap,
-	                      sluice__level_name(0), sluice__level_name(sluice__level_count() - 1));
+			      sluice__level_name(0), sluice__level_name(sluice__level_count() - 1));
 }
 
 static sluice_status options_check(const sluice_context_options *options)
@@ -68,7 +69,7 @@ static sluice_status options_check(const sluice_context_options *options)
 		return SLUICE_INVALID("threads is %d, expected 0 to %d", options->threads, MOST_THREADS);
 	if (options->allocator && (!options->allocator->allocate || !options->allocator->release))
 		return SLUICE_INVALID("allocator lacks %s, expected both functions",
-		                      options->allocator->allocate ? "release" : "allocate");
+				      options->allocator->allocate ? "release" : "allocate");
 	return SLUICE_OK;
 }
 

@@ -39,13 +39,14 @@ sluice_status sluice__run_check(const sluice_plan *plan, const sluice_run *given
 		return sluice__null("run.x");
 	if (!run->workspace)
 		return sluice__null("run.workspace");
-	if (!aligned(run->workspace) || !aligned(run->tape) || !aligned(run->initial_state) || !aligned(run->final_state))
+	if (!aligned(run->workspace) || !aligned(run->tape) || !aligned(run->initial_state) ||
+	    !aligned(run->final_state))
 		return SLUICE_INVALID("run.%s is not aligned to %d bytes",
-		                      !aligned(run->workspace)       ? "workspace"
-		                      : !aligned(run->tape)          ? "tape"
-		                      : !aligned(run->initial_state) ? "initial_state"
-		                                                     : "final_state",
-		                      SLUICE__ALIGNMENT);
+				      !aligned(run->workspace)       ? "workspace"
+				      : !aligned(run->tape)          ? "tape"
+				      : !aligned(run->initial_state) ? "initial_state"
+								     : "final_state",
+				      SLUICE__ALIGNMENT);
 	if (run->tape && !limits->training)
 		return SLUICE_INVALID("run.tape is given, the plan was created without training");
 	return SLUICE_OK;
@@ -65,7 +66,8 @@ sluice_status sluice_step(const sluice_plan *plan, const sluice_run *given)
 	const struct sluice__network *network = &plan->model->network;
 	for (size_t index = 0; index < network->layer_count; index++)
 		if (network->layers[index].reverse || network->layers[index].directions > 1)
-			return sluice_fail(SLUICE_UNSUPPORTED, "layer %zu runs in reverse: it needs its last step first", index);
+			return sluice_fail(SLUICE_UNSUPPORTED,
+					   "layer %zu runs in reverse: it needs its last step first", index);
 	if (run.tape)
 		return sluice_fail(SLUICE_UNSUPPORTED, "run.tape is given, a step keeps none: use sluice_forward");
 	run.steps = 1;

@@ -17,7 +17,7 @@ enum {
 };
 
 static sluice_status activation_check(const sluice_activation *activation, sluice_activation_kind implemented,
-                                      const char *field, size_t index)
+				      const char *field, size_t index)
 {
 	static const char *const names[] = {
 #define ACTIVATION_NAME(name, text) [SLUICE_ACTIVATION_##name] = text,
@@ -25,11 +25,11 @@ static sluice_status activation_check(const sluice_activation *activation, sluic
 #undef ACTIVATION_NAME
 	};
 	if ((size_t)activation->kind >= sizeof names / sizeof names[0])
-		return SLUICE_INVALID("layers[%zu].%s.kind is %d, expected 0 to %zu", index, field, (int)activation->kind,
-		                      sizeof names / sizeof names[0] - 1);
+		return SLUICE_INVALID("layers[%zu].%s.kind is %d, expected 0 to %zu", index, field,
+				      (int)activation->kind, sizeof names / sizeof names[0] - 1);
 	if (activation->kind != SLUICE_ACTIVATION_DEFAULT && activation->kind != implemented)
 		return sluice_fail(SLUICE_UNSUPPORTED, "layers[%zu].%s is %s, only %s is implemented", index, field,
-		                   names[activation->kind], names[implemented]);
+				   names[activation->kind], names[implemented]);
 	return SLUICE_OK;
 }
 
@@ -50,7 +50,7 @@ static sluice_status unsupported_check(const sluice_layer *layer, size_t index)
 	for (size_t j = 0; j < sizeof fields / sizeof fields[0]; j++)
 		if (fields[j].used)
 			return sluice_fail(SLUICE_UNSUPPORTED, "layers[%zu].%s is set, it is not implemented", index,
-			                   fields[j].field);
+					   fields[j].field);
 	return SLUICE_OK;
 }
 
@@ -60,15 +60,17 @@ sluice_status sluice__layer_check(const sluice_layer *layer, size_t index)
 		return SLUICE_INVALID("layers[%zu].hidden is %zu, expected 1 to %d", index, layer->hidden, MOST_HIDDEN);
 	if ((unsigned)layer->direction > SLUICE_BIDIRECTIONAL)
 		return SLUICE_INVALID("layers[%zu].direction is %d, expected 0 to %d", index, (int)layer->direction,
-		                      SLUICE_BIDIRECTIONAL);
+				      SLUICE_BIDIRECTIONAL);
 	if (!(layer->dropout >= 0 && layer->dropout < 1))
-		return SLUICE_INVALID("layers[%zu].dropout is %g, expected 0 <= dropout < 1", index, (double)layer->dropout);
+		return SLUICE_INVALID("layers[%zu].dropout is %g, expected 0 <= dropout < 1", index,
+				      (double)layer->dropout);
 	if ((unsigned)layer->peephole > SLUICE_PEEPHOLE_FULL)
 		return SLUICE_INVALID("layers[%zu].peephole is %d, expected 0 to %d", index, (int)layer->peephole,
-		                      SLUICE_PEEPHOLE_FULL);
+				      SLUICE_PEEPHOLE_FULL);
 	SLUICE_TRY(activation_check(&layer->input_activation, SLUICE_ACTIVATION_SIGMOID, "input_activation", index));
 	SLUICE_TRY(activation_check(&layer->forget_activation, SLUICE_ACTIVATION_SIGMOID, "forget_activation", index));
-	SLUICE_TRY(activation_check(&layer->candidate_activation, SLUICE_ACTIVATION_TANH, "candidate_activation", index));
+	SLUICE_TRY(
+		activation_check(&layer->candidate_activation, SLUICE_ACTIVATION_TANH, "candidate_activation", index));
 	SLUICE_TRY(activation_check(&layer->output_activation, SLUICE_ACTIVATION_SIGMOID, "output_activation", index));
 	SLUICE_TRY(activation_check(&layer->cell_activation, SLUICE_ACTIVATION_TANH, "cell_activation", index));
 	return unsupported_check(layer, index);
@@ -98,18 +100,17 @@ static sluice_status copy_layers(sluice_model *model, const sluice_description *
 	const sluice_layer *last = &model->layers[description->layer_count - 1];
 	if (last->dropout > 0 && description->outputs == 0)
 		return SLUICE_INVALID("layers[%zu].dropout is %g on the last layer, expected 0: nothing follows it",
-		                      description->layer_count - 1, (double)last->dropout);
+				      description->layer_count - 1, (double)last->dropout);
 	model->description = *description;
 	model->description.layers = model->layers;
 	return SLUICE_OK;
 }
 
 static size_t name_tensor(sluice_model *model, struct sluice__ledger *ledger, size_t rows, size_t columns,
-                          const char *format, ...) __attribute__((format(printf, 5, 6)));
-
+			  const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 static size_t name_tensor(sluice_model *model, struct sluice__ledger *ledger, size_t rows, size_t columns,
-                          const char *format, ...)
+			  const char *format, ...)
 {
 	struct sluice__named *named = &model->named[model->named_count++];
 	va_list arguments;
@@ -124,7 +125,7 @@ static size_t name_tensor(sluice_model *model, struct sluice__ledger *ledger, si
 
 /* Sizes and offsets of one layer; returns the width of its output. */
 static size_t lay_out_layer(sluice_model *model, size_t index, size_t inputs, struct sluice__ledger *parameters,
-                            struct sluice__ledger *state)
+			    struct sluice__ledger *state)
 {
 	const sluice_layer *given = &model->layers[index];
 	struct sluice__layer *layer = &model->network.layers[index];
@@ -142,7 +143,8 @@ static size_t lay_out_layer(sluice_model *model, size_t index, size_t inputs, st
 		layer->weight_hh[direction] =
 			name_tensor(model, parameters, rows, hidden, "weight_hh_l%zu%s", index, suffix);
 		if (layer->bias)
-			layer->bias_at[direction] = name_tensor(model, parameters, rows, 1, "bias_l%zu%s", index, suffix);
+			layer->bias_at[direction] =
+				name_tensor(model, parameters, rows, 1, "bias_l%zu%s", index, suffix);
 		size_t padded = sluice__round_up(hidden, SLUICE__PAD);
 		layer->h[direction] = sluice__book(state, padded, 1, sizeof(float)) / sizeof(float);
 		layer->c[direction] = sluice__book(state, padded, 1, sizeof(float)) / sizeof(float);
@@ -166,9 +168,10 @@ static sluice_status lay_out(sluice_model *model)
 		network->readout_bias = name_tensor(model, &parameters, outputs, 1, "readout.bias");
 	}
 	if (parameters.overflow || state.overflow)
-		return SLUICE_INVALID("the sizes of the model overflow: inputs %zu, %zu layers, outputs %zu need more bytes of "
-		                      "parameters than a size_t counts",
-		                      network->inputs, network->layer_count, outputs);
+		return SLUICE_INVALID(
+			"the sizes of the model overflow: inputs %zu, %zu layers, outputs %zu need more bytes of "
+			"parameters than a size_t counts",
+			network->inputs, network->layer_count, outputs);
 	network->parameter_count = parameters.bytes / sizeof(float);
 	network->state_row = state.bytes / sizeof(float);
 	return SLUICE_OK;
@@ -263,8 +266,8 @@ sluice_status sluice_model_parameter(const sluice_model *model, size_t index, sl
 	if (!out)
 		return sluice__null("out");
 	if (out->size < sizeof *out)
-		return SLUICE_INVALID("out.size is %zu, expected %zu: initialise it with SLUICE_PARAMETER_INIT", out->size,
-		                      sizeof *out);
+		return SLUICE_INVALID("out.size is %zu, expected %zu: initialise it with SLUICE_PARAMETER_INIT",
+				      out->size, sizeof *out);
 	if (index >= model->named_count)
 		return SLUICE_INVALID("index is %zu, the model has %zu tensors", index, model->named_count);
 	const struct sluice__named *named = &model->named[index];
@@ -293,7 +296,7 @@ static void fill_uniform(float *to, size_t rows, size_t columns, uint64_t seed, 
 enum { INPUT_TENSOR, RECURRENT_TENSOR, READOUT_TENSOR }; /* the "sequence" of an initial number */
 
 static void initialize_direction(sluice_model *model, size_t index, size_t direction,
-                                 const sluice_initialization *options)
+				 const sluice_initialization *options)
 {
 	const struct sluice__layer *layer = &model->network.layers[index];
 	const size_t hidden = layer->hidden, rows = SLUICE__GATES * hidden;
@@ -314,8 +317,8 @@ static void initialize_readout(sluice_model *model, const sluice_initialization 
 	const struct sluice__network *network = &model->network;
 	const float scale = options->scale > 0 ? options->scale : 1.0f / sqrtf((float)network->features);
 	struct sluice__place place = {SLUICE__INITIALIZATION, network->layer_count, 0, 0, READOUT_TENSOR};
-	fill_uniform(model->parameters + network->readout_weight, network->outputs, network->features, options->seed, place,
-	             scale);
+	fill_uniform(model->parameters + network->readout_weight, network->outputs, network->features, options->seed,
+		     place, scale);
 	memset(model->parameters + network->readout_bias, 0, network->outputs * sizeof(float));
 }
 

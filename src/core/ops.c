@@ -3,22 +3,23 @@
 
 #include <math.h>
 
-#define NOT_NULL(argument)                                                                                             \
-	do {                                                                                                           \
-		if (!(argument))                                                                                       \
-			return sluice__null(#argument);                                                                \
+#define NOT_NULL(argument)                              \
+	do {                                            \
+		if (!(argument))                        \
+			return sluice__null(#argument); \
 	} while (0)
 
 static sluice_status index_check(const char *name, size_t rows, size_t entries, const uint32_t *index)
 {
 	for (size_t row = 0; row < rows; row++)
 		if (index[row] >= entries)
-			return SLUICE_INVALID("%s[%zu] is %u, expected less than %zu", name, row, (unsigned)index[row], entries);
+			return SLUICE_INVALID("%s[%zu] is %u, expected less than %zu", name, row, (unsigned)index[row],
+					      entries);
 	return SLUICE_OK;
 }
 
 sluice_status sluice_embedding_forward(sluice_context *context, size_t rows, size_t entries, size_t width,
-                                       const float *table, const uint32_t *index, float *y)
+				       const float *table, const uint32_t *index, float *y)
 {
 	NOT_NULL(context);
 	NOT_NULL(table);
@@ -30,7 +31,7 @@ sluice_status sluice_embedding_forward(sluice_context *context, size_t rows, siz
 }
 
 sluice_status sluice_embedding_backward(sluice_context *context, size_t rows, size_t entries, size_t width,
-                                        const uint32_t *index, const float *dy, float *dtable)
+					const uint32_t *index, const float *dy, float *dtable)
 {
 	NOT_NULL(context);
 	NOT_NULL(index);
@@ -42,7 +43,7 @@ sluice_status sluice_embedding_backward(sluice_context *context, size_t rows, si
 }
 
 sluice_status sluice_softmax_cross_entropy(sluice_context *context, size_t rows, size_t classes, const float *logits,
-                                           const uint32_t *target, double *loss, float *dlogits)
+					   const uint32_t *target, double *loss, float *dlogits)
 {
 	NOT_NULL(context);
 	NOT_NULL(logits);
@@ -56,7 +57,7 @@ sluice_status sluice_softmax_cross_entropy(sluice_context *context, size_t rows,
 }
 
 sluice_status sluice_softmax(sluice_context *context, size_t rows, size_t classes, float scale, const float *logits,
-                             float *p)
+			     float *p)
 {
 	NOT_NULL(context);
 	NOT_NULL(logits);
@@ -117,22 +118,25 @@ static sluice_status optimizer_check(const sluice_optimizer *optimizer)
 		const char *name;
 		float value, limit;
 	} factors[] = {
-		{"rate", optimizer->rate, INFINITY},           {"momentum", optimizer->momentum, 1},
-		{"decay", optimizer->decay, 1},                {"beta1", optimizer->beta1, 1},
-		{"epsilon", optimizer->epsilon, INFINITY},     {"weight_decay", optimizer->weight_decay, INFINITY},
+		{"rate", optimizer->rate, INFINITY},
+		{"momentum", optimizer->momentum, 1},
+		{"decay", optimizer->decay, 1},
+		{"beta1", optimizer->beta1, 1},
+		{"epsilon", optimizer->epsilon, INFINITY},
+		{"weight_decay", optimizer->weight_decay, INFINITY},
 		{"gradient_scale", optimizer->gradient_scale, INFINITY},
 	};
 	for (size_t j = 0; j < sizeof factors / sizeof factors[0]; j++)
 		if (!(factors[j].value >= 0 && factors[j].value < factors[j].limit))
 			return SLUICE_INVALID("optimizer.%s is %g, expected 0 <= %s < %g", factors[j].name,
-			                      (double)factors[j].value, factors[j].name, (double)factors[j].limit);
+					      (double)factors[j].value, factors[j].name, (double)factors[j].limit);
 	if (optimizer->kind == SLUICE_OPTIMIZER_ADAM && optimizer->update == 0)
 		return SLUICE_INVALID("optimizer.update is 0, Adam counts its updates from 1");
 	return SLUICE_OK;
 }
 
 sluice_status sluice_optimizer_step(sluice_context *context, const sluice_optimizer *given, size_t count,
-                                    float *parameters, const float *gradients, float *const moments[2])
+				    float *parameters, const float *gradients, float *const moments[2])
 {
 	sluice_optimizer optimizer;
 	NOT_NULL(context);
@@ -142,11 +146,12 @@ sluice_status sluice_optimizer_step(sluice_context *context, const sluice_optimi
 	NOT_NULL(moments);
 	SLUICE_TRY(sluice__argument(&optimizer, sizeof optimizer, given, "optimizer"));
 	if (sluice_optimizer_moments(optimizer.kind) == 0)
-		return SLUICE_INVALID("optimizer.kind is %d, expected one of SLUICE_OPTIMIZER_...", (int)optimizer.kind);
+		return SLUICE_INVALID("optimizer.kind is %d, expected one of SLUICE_OPTIMIZER_...",
+				      (int)optimizer.kind);
 	for (size_t j = 0; j < sluice_optimizer_moments(optimizer.kind); j++)
 		if (!moments[j])
 			return SLUICE_INVALID("moments[%zu] is NULL, this optimizer needs %zu", j,
-			                      sluice_optimizer_moments(optimizer.kind));
+					      sluice_optimizer_moments(optimizer.kind));
 	optimizer_defaults(&optimizer);
 	SLUICE_TRY(optimizer_check(&optimizer));
 	context->backend->optimizer(context->level, &optimizer, count, parameters, gradients, moments);

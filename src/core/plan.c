@@ -10,13 +10,14 @@ static sluice_status limits_check(const sluice_plan_options *options, struct slu
 	if ((unsigned)options->layout > SLUICE_BATCH_MAJOR)
 		return SLUICE_INVALID("layout is %d, expected 0 or %d", (int)options->layout, SLUICE_BATCH_MAJOR);
 	if ((unsigned)options->flush_denormals > SLUICE_OFF)
-		return SLUICE_INVALID("flush_denormals is %d, expected 0 to %d", (int)options->flush_denormals, SLUICE_OFF);
+		return SLUICE_INVALID("flush_denormals is %d, expected 0 to %d", (int)options->flush_denormals,
+				      SLUICE_OFF);
 	limits->steps = options->steps ? options->steps : 1;
 	limits->batch = options->batch ? options->batch : 1;
 	limits->training = options->training != 0;
 	limits->batch_major = options->layout == SLUICE_BATCH_MAJOR;
-	limits->flush_denormals = options->flush_denormals == SLUICE_AUTO ? !limits->training
-	                                                                  : options->flush_denormals == SLUICE_ON;
+	limits->flush_denormals =
+		options->flush_denormals == SLUICE_AUTO ? !limits->training : options->flush_denormals == SLUICE_ON;
 	return SLUICE_OK;
 }
 
@@ -111,12 +112,12 @@ static sluice_status state_check(const sluice_plan *plan, const void *state, siz
 		return SLUICE_INVALID("layer is %zu, the model has %zu", layer, network->layer_count);
 	if (direction >= network->layers[layer].directions)
 		return SLUICE_INVALID("direction is %zu, layer %zu has %zu", direction, layer,
-		                      network->layers[layer].directions);
+				      network->layers[layer].directions);
 	return SLUICE_OK;
 }
 
 sluice_status sluice_state_write(const sluice_plan *plan, void *state, size_t batch, size_t layer, size_t direction,
-                                 const float *h, const float *c)
+				 const float *h, const float *c)
 {
 	SLUICE_TRY(state_check(plan, state, layer, direction));
 	const struct sluice__layer *sizes = &plan->model->network.layers[layer];
@@ -131,8 +132,8 @@ sluice_status sluice_state_write(const sluice_plan *plan, void *state, size_t ba
 	return SLUICE_OK;
 }
 
-sluice_status sluice_state_read(const sluice_plan *plan, const void *state, size_t batch, size_t layer, size_t direction,
-                                float *h, float *c)
+sluice_status sluice_state_read(const sluice_plan *plan, const void *state, size_t batch, size_t layer,
+				size_t direction, float *h, float *c)
 {
 	SLUICE_TRY(state_check(plan, state, layer, direction));
 	const struct sluice__layer *sizes = &plan->model->network.layers[layer];

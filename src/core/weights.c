@@ -1,4 +1,5 @@
-/* weights.c exists to bring any source layout into the canonical one: the only place that reorders gates or transposes. */
+/* weights.c exists to bring any source layout into the canonical one: the only place that reorders gates or transposes.
+ */
 #include "core/internal.h"
 
 #include <string.h>
@@ -8,10 +9,10 @@
 
 /* One matrix or vector of four gates, wherever its elements lie. */
 struct source {
-	const float *block;           /* all gates, or NULL */
-	const void *const *gates;     /* one pointer each, or NULL */
-	size_t rows, columns;         /* of one gate */
-	ptrdiff_t row, column;        /* strides */
+	const float *block;       /* all gates, or NULL */
+	const void *const *gates; /* one pointer each, or NULL */
+	size_t rows, columns;     /* of one gate */
+	ptrdiff_t row, column;    /* strides */
 	const char *name;
 };
 
@@ -38,10 +39,11 @@ static sluice_status source_check(const struct source *source, bool optional)
 		all_gates = all_gates && source->gates[gate];
 	}
 	if (source->block && any_gate)
-		return SLUICE_INVALID("weights.%s and weights.%s_gates are both given, expected one of them", source->name,
-		                      source->name);
+		return SLUICE_INVALID("weights.%s and weights.%s_gates are both given, expected one of them",
+				      source->name, source->name);
 	if (any_gate && !all_gates)
-		return SLUICE_INVALID("weights.%s_gates has a NULL among its four pointers, expected all or none", source->name);
+		return SLUICE_INVALID("weights.%s_gates has a NULL among its four pointers, expected all or none",
+				      source->name);
 	if (!source->block && !any_gate && !optional)
 		return SLUICE_INVALID("weights.%s is NULL, expected a block or four gates", source->name);
 	return SLUICE_OK;
@@ -56,8 +58,9 @@ static bool given(const struct source *source)
 static void copy_source(const struct source *source, const size_t position[SLUICE__GATES], bool add, float *to)
 {
 	for (size_t gate = 0; gate < SLUICE__GATES; gate++) {
-		const float *from = source->block ? source->block + (ptrdiff_t)(position[gate] * source->rows) * source->row
-		                                  : (const float *)source->gates[position[gate]];
+		const float *from = source->block
+					    ? source->block + (ptrdiff_t)(position[gate] * source->rows) * source->row
+					    : (const float *)source->gates[position[gate]];
 		for (size_t row = 0; row < source->rows; row++)
 			for (size_t column = 0; column < source->columns; column++, to++) {
 				float value = from[(ptrdiff_t)row * source->row + (ptrdiff_t)column * source->column];
@@ -67,7 +70,7 @@ static void copy_source(const struct source *source, const size_t position[SLUIC
 }
 
 static struct source matrix_source(const char *name, const void *block, const void *const *gates, size_t rows,
-                                   size_t columns, ptrdiff_t row, ptrdiff_t column)
+				   size_t columns, ptrdiff_t row, ptrdiff_t column)
 {
 	struct source source = {block, gates, rows, columns, row, column, name};
 	if (row == 0)
@@ -93,14 +96,14 @@ sluice_status sluice_model_set_weights(sluice_model *model, size_t index, size_t
 	SLUICE_TRY(sluice__argument(&weights, sizeof weights, view, "weights"));
 	if (weights.dtype != SLUICE_F32)
 		return sluice_fail(SLUICE_UNSUPPORTED, "weights.dtype is %s, only f32 is implemented",
-		                   sluice__dtype_name(weights.dtype));
+				   sluice__dtype_name(weights.dtype));
 	SLUICE_TRY(read_order(weights.order, position));
 
 	const size_t hidden = layer->hidden;
 	const struct source input = matrix_source("input", weights.input, weights.input_gates, hidden, layer->inputs,
-	                                          weights.input_row, weights.input_column);
-	const struct source recurrent = matrix_source("recurrent", weights.recurrent, weights.recurrent_gates, hidden, hidden,
-	                                              weights.recurrent_row, weights.recurrent_column);
+						  weights.input_row, weights.input_column);
+	const struct source recurrent = matrix_source("recurrent", weights.recurrent, weights.recurrent_gates, hidden,
+						      hidden, weights.recurrent_row, weights.recurrent_column);
 	const struct source bias = matrix_source("bias", weights.bias, weights.bias_gates, hidden, 1, 1, 1);
 	const struct source second = matrix_source("recurrent_bias", weights.recurrent_bias, NULL, hidden, 1, 1, 1);
 	SLUICE_TRY(source_check(&input, false));
@@ -131,7 +134,8 @@ sluice_status sluice_model_set_readout(sluice_model *model, const float *weight,
 	const struct sluice__network *network = &model->network;
 	if (!network->readout)
 		return SLUICE_INVALID("the model was described without a read-out (outputs is 0)");
-	memcpy(model->parameters + network->readout_weight, weight, network->outputs * network->features * sizeof *weight);
+	memcpy(model->parameters + network->readout_weight, weight,
+	       network->outputs * network->features * sizeof *weight);
 	if (bias)
 		memcpy(model->parameters + network->readout_bias, bias, network->outputs * sizeof *bias);
 	else

@@ -1,14 +1,15 @@
 /*
  * act.h: activation functions and their derivatives in the verbs of the vocabulary, written once for all targets.
  *
- * Errors against the exact functions, measured over every float by tests/test_kernels.c and promised in docs/NUMERICS.md:
- * sigmoid and tanh at most 4 ulp, 0 <= sigmoid <= 1, |tanh| <= 1, both keep their relative accuracy towards zero.
+ * Errors against the exact functions, measured over every float by tests/test_kernels.c and promised in
+ * docs/NUMERICS.md: sigmoid and tanh at most 4 ulp, 0 <= sigmoid <= 1, |tanh| <= 1, both keep their relative accuracy
+ * towards zero.
  */
 #ifndef SLUICE_KERNELS_ACT_H
 #define SLUICE_KERNELS_ACT_H
 
-/* x = n ln 2 + r with |r| <= ln 2 / 2; returns e^r - 1 and sets n. ln 2 is split so that n times its upper part is exact.
- * The polynomial is the minimax one of degree 4 for (e^r - 1 - r) / r^2, relative error 1.8e-8. */
+/* x = n ln 2 + r with |r| <= ln 2 / 2; returns e^r - 1 and sets n. ln 2 is split so that n times its upper part is
+ * exact. The polynomial is the minimax one of degree 4 for (e^r - 1 - r) / r^2, relative error 1.8e-8. */
 static inline vf act_expm1_reduced(vf x, vf *n)
 {
 	*n = vf_round(vf_mul(x, vf_set(0x1.715476p0f)));

@@ -1,11 +1,12 @@
 /* cell.inc.h: the elementwise part of one step backward through time. */
 
 static inline __attribute__((always_inline)) void cell_backward_vector(const struct sluice__cell_backward *job,
-                                                                       size_t row, size_t block)
+								       size_t row, size_t block)
 {
 	const float *gates = job->gates + row * job->gates_row + block * (SLUICE__GATES * LANES);
 	const size_t unit = block * LANES;
-	vf i = vf_load(gates), f = vf_load(gates + LANES), g = vf_load(gates + 2 * LANES), o = vf_load(gates + 3 * LANES);
+	vf i = vf_load(gates), f = vf_load(gates + LANES), g = vf_load(gates + 2 * LANES),
+	   o = vf_load(gates + 3 * LANES);
 	vf dh = vf_load(job->dh + row * job->dh_row + unit);
 	if (job->dy)
 		dh = vf_add(dh, vf_load(job->dy + row * job->dy_row + unit));

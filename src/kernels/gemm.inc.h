@@ -2,8 +2,8 @@
 
 /* acc[r][v] += a[r][k] panel[k][v], in order of k. rows and vectors are constants wherever this is inlined. */
 static inline __attribute__((always_inline)) void accumulate(size_t rows, size_t vectors, size_t depth, const float *a,
-                                                             size_t a_row, size_t a_step, const float *panel,
-                                                             vf acc[TILE_ROWS][SLUICE__PANEL_VECTORS])
+							     size_t a_row, size_t a_step, const float *panel,
+							     vf acc[TILE_ROWS][SLUICE__PANEL_VECTORS])
 {
 	for (size_t k = 0; k < depth; k++, a += a_step, panel += vectors * LANES) {
 		vf each[TILE_ROWS];
@@ -21,7 +21,7 @@ static inline __attribute__((always_inline)) void accumulate(size_t rows, size_t
 }
 
 static inline __attribute__((always_inline)) void gemm_tile(size_t rows, size_t vectors, const struct sluice__gemm *job,
-                                                            size_t a_step, const float *a, float *c)
+							    size_t a_step, const float *a, float *c)
 {
 	vf acc[TILE_ROWS][SLUICE__PANEL_VECTORS];
 	UNROLL
@@ -45,12 +45,12 @@ static inline __attribute__((always_inline)) void gemm_tile(size_t rows, size_t 
 
 /* The tile of a row count known only now. */
 static inline __attribute__((always_inline)) void gemm_rows(size_t rows, size_t vectors, const struct sluice__gemm *job,
-                                                            size_t a_step, const float *a, float *c)
+							    size_t a_step, const float *a, float *c)
 {
 	switch (rows) {
-#define GEMM_ROWS(count)                                                                                               \
-	case count:                                                                                                    \
-		gemm_tile(count, vectors, job, a_step, a, c);                                                          \
+#define GEMM_ROWS(count)                                      \
+	case count:                                           \
+		gemm_tile(count, vectors, job, a_step, a, c); \
 		break;
 		TILE_ROW_COUNTS(GEMM_ROWS)
 #undef GEMM_ROWS

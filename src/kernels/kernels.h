@@ -6,8 +6,8 @@
  * SLUICE__PAD floats with zeros. Panels (packed weights) are 64-byte aligned; everything else may lie anywhere.
  *
  * Order of summation. Every output is one chain: its start value, then the products in order of k, one fused
- * multiply-add (scalar: multiply, then add) each. No entry may change this: it makes a step equal to the sequence, and a
- * row alone equal to the row in company, bit for bit.
+ * multiply-add (scalar: multiply, then add) each. No entry may change this: it makes a step equal to the sequence, and
+ * a row alone equal to the row in company, bit for bit.
  */
 #ifndef SLUICE_KERNELS_KERNELS_H
 #define SLUICE_KERNELS_KERNELS_H
@@ -84,7 +84,7 @@ struct sluice__update {
 };
 
 typedef void sluice__update_kernel(const struct sluice__update *update, size_t count, float *parameters,
-                                   const float *gradients, float *moment0, float *moment1);
+				   const float *gradients, float *moment0, float *moment1);
 
 struct sluice__kernels {
 	const char *level;
@@ -95,8 +95,8 @@ struct sluice__kernels {
 	void (*cell_backward)(const struct sluice__cell_backward *job);
 	/* total[j] (+)= sum_r a[r][j], chain in order of r, for j below vectors * lanes. */
 	void (*sum_rows)(size_t rows, size_t vectors, const float *a, size_t a_row, bool add, float *total);
-	/* p = softmax(scale * logits) of one row of count values, p may be logits. Sets the highest scaled logit and returns
-	 * sum_k e^(scale logits[k] - highest). */
+	/* p = softmax(scale * logits) of one row of count values, p may be logits. Sets the highest scaled logit and
+	 * returns sum_k e^(scale logits[k] - highest). */
 	double (*softmax)(size_t count, float scale, const float *logits, float *p, float *highest);
 	double (*sum_squares)(size_t count, const float *x);
 	void (*scale)(size_t count, float factor, float *x);

@@ -35,7 +35,7 @@ static inline vf update_gradient(const struct sluice__update *update, vf g, vf p
 }
 
 static void update_sgd(const struct sluice__update *update, size_t count, float *parameters, const float *gradients,
-                       float *moment0, float *moment1)
+		       float *moment0, float *moment1)
 {
 	(void)moment1;
 	for (size_t j = 0; j < count; j += LANES) {
@@ -49,7 +49,7 @@ static void update_sgd(const struct sluice__update *update, size_t count, float 
 }
 
 static void update_rmsprop(const struct sluice__update *update, size_t count, float *parameters, const float *gradients,
-                           float *moment0, float *moment1)
+			   float *moment0, float *moment1)
 {
 	const vf decay = vf_set(update->decay), rest_of_decay = vf_set(1.0f - update->decay);
 	for (size_t j = 0; j < count; j += LANES) {
@@ -66,7 +66,7 @@ static void update_rmsprop(const struct sluice__update *update, size_t count, fl
 }
 
 static void update_adam(const struct sluice__update *update, size_t count, float *parameters, const float *gradients,
-                        float *moment0, float *moment1)
+			float *moment0, float *moment1)
 {
 	const vf beta1 = vf_set(update->beta1), rest_of_beta1 = vf_set(1.0f - update->beta1);
 	const vf decay = vf_set(update->decay), rest_of_decay = vf_set(1.0f - update->decay);

@@ -2,7 +2,7 @@
 
 /* Gates, cell and output of one block in one row, from its four pre-activations. */
 static inline __attribute__((always_inline)) void step_cell(const struct sluice__step *job, size_t row, size_t block,
-                                                            const vf a[SLUICE__GATES])
+							    const vf a[SLUICE__GATES])
 {
 	vf i = act_sigmoid(a[0]), f = act_sigmoid(a[1]), g = act_tanh(a[2]), o = act_sigmoid(a[3]);
 	vf c = vf_fma(f, vf_load(job->c_prev + row * job->c_prev_row + block * LANES), vf_mul(i, g));
@@ -18,7 +18,7 @@ static inline __attribute__((always_inline)) void step_cell(const struct sluice_
 }
 
 static inline __attribute__((always_inline)) void step_tile(size_t rows, const struct sluice__step *job, size_t row,
-                                                            size_t block)
+							    size_t block)
 {
 	vf acc[TILE_ROWS][SLUICE__PANEL_VECTORS];
 	const float *start = job->start + row * job->start_row + block * (SLUICE__GATES * LANES);
@@ -31,7 +31,7 @@ static inline __attribute__((always_inline)) void step_tile(size_t rows, const s
 	for (size_t each = 0; each < job->operands; each++) {
 		const struct sluice__operand *operand = &job->operand[each];
 		accumulate(rows, SLUICE__GATES, operand->depth, operand->a + row * operand->a_row, operand->a_row, 1,
-		           operand->panels + block * operand->depth * (SLUICE__GATES * LANES), acc);
+			   operand->panels + block * operand->depth * (SLUICE__GATES * LANES), acc);
 	}
 	UNROLL
 	for (size_t r = 0; r < rows; r++)
@@ -56,7 +56,8 @@ static inline __attribute__((always_inline)) void step_pair(const struct sluice_
 			UNROLL
 			for (size_t v = 0; v < SLUICE__GATES; v++) {
 				acc[v] = vf_fma(vf_load(w + v * LANES), x, acc[v]);
-				acc[SLUICE__GATES + v] = vf_fma(vf_load(w + panel + v * LANES), x, acc[SLUICE__GATES + v]);
+				acc[SLUICE__GATES + v] =
+					vf_fma(vf_load(w + panel + v * LANES), x, acc[SLUICE__GATES + v]);
 			}
 		}
 	}
@@ -67,9 +68,9 @@ static inline __attribute__((always_inline)) void step_pair(const struct sluice_
 static void step_rows(const struct sluice__step *job, size_t row, size_t rows, size_t block)
 {
 	switch (rows) {
-#define STEP_ROWS(count)                                                                                               \
-	case count:                                                                                                    \
-		step_tile(count, job, row, block);                                                                     \
+#define STEP_ROWS(count)                           \
+	case count:                                \
+		step_tile(count, job, row, block); \
 		break;
 		TILE_ROW_COUNTS(STEP_ROWS)
 #undef STEP_ROWS

@@ -71,5 +71,6 @@ static inline vf vf_round(vf a)
 }
 static inline vf vf_pow2(vf n)
 {
-	return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
+	return _mm256_castsi256_ps(
+		_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
 }

@@ -3,75 +3,20 @@
 
 #include <string.h>
 
-#include "base/cpu.h"
-
-/* One backward call, as all its threads see it. */
-struct pass {
-	const struct sluice__prepared *prepared;
-	const struct cpu_plan *plan;
-	const sluice_run *run;
-	const sluice_gradients *gradients;
-	size_t steps, batch;
-	struct sluice__barrier all, direction[MOST_DIRECTIONS];
-};
-
-static float *piece(const struct pass *pass, size_t offset)
-{
-	return sluice__piece(pass->run->workspace, offset);
-}
-
 static bool accumulates(const struct pass *pass, unsigned flag)
 {
 	return (pass->gradients->accumulate & flag) != 0;
 }
 
-static bool runs_backwards(const struct pass *pass, size_t layer, size_t direction)
-{
-	return pass->prepared->network->layers[layer].reverse || direction == 1;
-}
-
 /* The gradient of a layer's output [T,N,padded features]; layers take turns. */
 static float *dy_of(const struct pass *pass, size_t layer)
 {
-	return piece(pass, pass->plan->map.dy[layer % 2]);
+	return pass_piece(pass, pass->plan->map.dy[layer % 2]);
 }
 
 static size_t dy_row_of(const struct pass *pass, size_t layer)
 {
 	return pass->plan->layers[layer].directions * pass->plan->layers[layer].padded;
-}
-
-/* Rows of a user's array of `width` columns. */
-static struct rows user_rows(const struct pass *pass, const float *at, size_t width)
-{
-	if (pass->prepared->limits.batch_major)
-		return (struct rows){at, width, pass->steps * width};
-	return (struct rows){at, pass->batch * width, width};
-}
-
-/* h or c of a tape: where step t lies, and the state before step t of this direction. */
-static const float *slot_of(const struct pass *pass, const float *slots, size_t layer, size_t direction, size_t t,
-                            bool previous)
-{
-	const size_t slot = pass->batch * pass->plan->layers[layer].padded;
-	const bool backwards = runs_backwards(pass, layer, direction);
-	/* forward: slot t + 1 holds step t; reverse: slot t does, and slot t + 1 the step before it. */
-	return slots + (t + (backwards == previous)) * slot;
-}
-
-/* The rows of one segment of a layer's input, as forward saw them; layer may be layer_count: the read-out. */
-static struct rows input_rows(const struct pass *pass, size_t layer, size_t segment)
-{
-	if (layer == 0)
-		return user_rows(pass, pass->run->x, pass->prepared->network->inputs);
-	const struct packed_layer *before = &pass->plan->layers[layer - 1];
-	if (sluice__input_dropped(pass->prepared, pass->run, layer)) {
-		const size_t row = before->directions * before->padded;
-		const float *dropped = sluice__tape(pass->prepared, pass->run, layer, 0).dropped;
-		return (struct rows){dropped + segment * before->padded, pass->batch * row, row};
-	}
-	const float *h = sluice__tape(pass->prepared, pass->run, layer - 1, segment).h;
-	return (struct rows){slot_of(pass, h, layer - 1, segment, 0, false), pass->batch * before->padded, before->padded};
 }
 
 /* --- through time --- */
@@ -81,7 +26,8 @@ struct strip {
 	struct pass *pass;
 	size_t layer, direction;
 	const struct packed_layer *packed;
-	struct tape tape;
+	const float *gates;
+	struct history c;
 	size_t first_panel, last_panel, first, last; /* panels, and the vectors in them */
 	size_t unit, units;                          /* real hidden units */
 	float *da, *dh, *dc;
@@ -92,13 +38,20 @@ static struct strip strip_of(struct pass *pass, size_t layer, size_t direction, 
 	const struct packed_layer *packed = &pass->plan->layers[layer];
 	const struct sluice__range own = sluice__share(packed->panels, team->index, team->count);
 	const size_t lanes = pass->plan->kernels.lanes;
-	struct strip strip = {.pass = pass, .layer = layer, .direction = direction, .packed = packed,
-	                      .tape = sluice__tape(pass->prepared, pass->run, layer, direction),
-	                      .first_panel = own.first, .last_panel = own.last,
-	                      .first = own.first * SLUICE__PANEL_VECTORS, .last = own.last * SLUICE__PANEL_VECTORS,
-	                      .da = piece(pass, pass->plan->map.da[direction]),
-	                      .dh = piece(pass, pass->plan->map.dh[direction]),
-	                      .dc = piece(pass, pass->plan->map.dc[direction])};
+	const struct tape tape = sluice__pass_tape(pass, layer, direction);
+	struct strip strip = {.pass = pass,
+			      .layer = layer,
+			      .direction = direction,
+			      .packed = packed,
+			      .gates = tape.gates,
+			      .c = sluice__pass_history(pass, layer, direction, tape.c),
+			      .first_panel = own.first,
+			      .last_panel = own.last,
+			      .first = own.first * SLUICE__PANEL_VECTORS,
+			      .last = own.last * SLUICE__PANEL_VECTORS,
+			      .da = pass_piece(pass, pass->plan->map.da[direction]),
+			      .dh = pass_piece(pass, pass->plan->map.dh[direction]),
+			      .dc = pass_piece(pass, pass->plan->map.dc[direction])};
 	if (strip.last > packed->blocks)
 		strip.last = packed->blocks;
 	strip.unit = strip.first * lanes;
@@ -170,13 +123,14 @@ static void recur_panels(const struct strip *strip, const float *da)
 		sluice__matrix_multiply(&pass->plan->kernels, &product);
 }
 
-static void recur(const struct strip *strip, bool has_dy, const struct team *team)
+static void recur(const struct strip *strip, const struct team *team)
 {
 	const struct pass *pass = strip->pass;
+	const bool has_dy = pass->gradients->dy || strip->layer + 1 < pass->plan->layer_count;
 	const struct packed_layer *packed = strip->packed;
 	const size_t padded = packed->padded, gates_row = SLUICE__GATES * padded, da_row = SLUICE__GATES * packed->span;
 	const size_t dy_row = dy_row_of(pass, strip->layer);
-	const bool backwards = runs_backwards(pass, strip->layer, strip->direction);
+	const bool backwards = pass_runs_backwards(pass, strip->layer, strip->direction);
 	for (size_t done = pass->steps; done-- > 0;) {
 		const size_t t = backwards ? pass->steps - 1 - done : done;
 		const float *dy = dy_of(pass, strip->layer) + t * pass->batch * dy_row + strip->direction * padded;
@@ -185,10 +139,10 @@ static void recur(const struct strip *strip, bool has_dy, const struct team *tea
 			.rows = pass->batch,
 			.first = strip->first,
 			.last = strip->last,
-			.gates = strip->tape.gates + t * pass->batch * gates_row,
+			.gates = strip->gates + t * pass->batch * gates_row,
 			.gates_row = gates_row,
-			.c = slot_of(pass, strip->tape.c, strip->layer, strip->direction, t, false),
-			.c_prev = slot_of(pass, strip->tape.c, strip->layer, strip->direction, t, true),
+			.c = history_at(&strip->c, t),
+			.c_prev = history_before(&strip->c, t),
 			.c_row = padded,
 			.c_prev_row = padded,
 			.dy = has_dy ? dy : NULL,
@@ -207,27 +161,12 @@ static void recur(const struct strip *strip, bool has_dy, const struct team *tea
 	}
 }
 
-static void run_direction(struct pass *pass, size_t layer, size_t direction, bool has_dy, const struct team *team)
+static void run_direction(struct pass *pass, size_t layer, size_t direction, const struct team *team)
 {
 	const struct strip strip = strip_of(pass, layer, direction, team);
 	load_final(&strip);
-	recur(&strip, has_dy, team);
+	recur(&strip, team);
 	store_initial(&strip);
-}
-
-static void through_time(struct pass *pass, size_t layer, bool has_dy, const struct team *team)
-{
-	const size_t directions = pass->plan->layers[layer].directions;
-	if (directions == 2 && team->count >= 2) {
-		const int half = team->count / 2, direction = team->index >= half;
-		const struct team part = {team->index - (direction ? half : 0), direction ? team->count - half : half,
-		                          &pass->direction[direction]};
-		run_direction(pass, layer, (size_t)direction, has_dy, &part);
-	} else {
-		for (size_t direction = 0; direction < directions; direction++)
-			run_direction(pass, layer, direction, has_dy, team);
-	}
-	team_wait(team);
 }
 
 /* --- to the parameters --- */
@@ -239,8 +178,8 @@ static struct gradient_product parameter_product(const struct pass *pass, const 
 		.steps = pass->steps,
 		.batch = pass->batch,
 		.add = accumulates(pass, SLUICE_ACCUMULATE_PARAMETERS),
-		.columns = piece(pass, map->columns),
-		.rows = piece(pass, map->rows + (size_t)team->index * map->rows_bytes),
+		.columns = pass_piece(pass, map->columns),
+		.rows = pass_piece(pass, map->rows + (size_t)team->index * map->rows_bytes),
 	};
 }
 
@@ -250,8 +189,8 @@ static void direction_parameters(struct pass *pass, size_t index, size_t directi
 	const struct sluice__layer *layer = &pass->prepared->network->layers[index];
 	const struct packed_layer *packed = &pass->plan->layers[index];
 	const size_t hidden = layer->hidden, padded = packed->padded, da_row = SLUICE__GATES * packed->span;
-	const float *da = piece(pass, pass->plan->map.da[direction]);
-	const float *h = sluice__tape(pass->prepared, pass->run, index, direction).h;
+	const float *da = pass_piece(pass, pass->plan->map.da[direction]);
+	const struct history h = sluice__pass_h(pass, index, direction);
 	float *parameters = pass->gradients->dparameters;
 	struct gradient_product product = parameter_product(pass, team);
 	product.a = (struct rows){da, pass->batch * da_row, da_row};
@@ -259,14 +198,14 @@ static void direction_parameters(struct pass *pass, size_t index, size_t directi
 	product.a_gate = packed->span;
 	product.height = hidden;
 
-	product.b = (struct rows){slot_of(pass, h, index, direction, 0, true), pass->batch * padded, padded};
+	product.b = (struct rows){history_before(&h, 0), pass->batch * padded, padded};
 	product.width = product.dw_row = hidden;
 	product.dw = parameters + layer->weight_hh[direction];
 	sluice__matrix_gradient(kernels, team, &product);
 
 	product.dw_row = layer->inputs;
 	for (size_t each = 0; each < packed->segments; each++) {
-		product.b = input_rows(pass, index, each);
+		product.b = sluice__pass_input(pass, index, each);
 		product.width = packed->segment[each].width;
 		product.dw = parameters + layer->weight_ih[direction] + packed->segment[each].first;
 		sluice__matrix_gradient(kernels, team, &product);
@@ -274,8 +213,8 @@ static void direction_parameters(struct pass *pass, size_t index, size_t directi
 	if (!layer->bias)
 		return;
 	for (size_t gate = 0; gate < SLUICE__GATES; gate++)
-		sluice__matrix_sum(kernels, team, pass->steps * pass->batch, da + gate * packed->span, da_row, hidden, product.add,
-		                     parameters + layer->bias_at[direction] + gate * hidden);
+		sluice__matrix_sum(kernels, team, pass->steps * pass->batch, da + gate * packed->span, da_row, hidden,
+				   product.add, parameters + layer->bias_at[direction] + gate * hidden);
 }
 
 /* --- to the layer below, or to x --- */
@@ -293,7 +232,7 @@ static void direction_input(struct pass *pass, size_t index, size_t direction, c
 			.first = own.first,
 			.last = own.last,
 			.batch = pass->batch,
-			.a = {piece(pass, pass->plan->map.da[direction]), pass->batch * depth, depth},
+			.a = {pass_piece(pass, pass->plan->map.da[direction]), pass->batch * depth, depth},
 			.depth = depth,
 			.width = segment->width,
 			.panels = pass->plan->packed + segment->backward[direction],
@@ -305,7 +244,7 @@ static void direction_input(struct pass *pass, size_t index, size_t direction, c
 			product.c_step = pass->batch * product.c_row;
 			product.c_padded = true;
 		} else {
-			const struct rows dx = user_rows(pass, pass->gradients->dx, network->inputs);
+			const struct rows dx = sluice__pass_user(pass, pass->gradients->dx, network->inputs);
 			product.c = pass->gradients->dx;
 			product.c_row = dx.row;
 			product.c_step = dx.step;
@@ -320,11 +259,11 @@ static void undrop(struct pass *pass, size_t layer, const struct team *team)
 {
 	const struct sluice__range own = sluice__share(pass->steps, team->index, team->count);
 	const size_t row = dy_row_of(pass, layer);
-	if (!sluice__input_dropped(pass->prepared, pass->run, layer + 1))
+	if (!sluice__pass_input_dropped(pass, layer + 1))
 		return;
 	for (size_t direction = 0; direction < pass->plan->layers[layer].directions; direction++) {
 		float *dy = dy_of(pass, layer) + direction * pass->plan->layers[layer].padded;
-		sluice__dropout(pass->prepared, pass->run, layer, direction, own.first, own.last, dy, row, dy, row);
+		sluice__pass_dropout(pass, layer, direction, own, dy, row, dy, row);
 	}
 }
 
@@ -344,7 +283,7 @@ static void copy_dy(struct pass *pass, const struct team *team)
 {
 	const size_t layer = pass->plan->layer_count - 1, features = pass->prepared->network->features;
 	const struct packed_layer *packed = &pass->plan->layers[layer];
-	const struct rows dy = user_rows(pass, pass->gradients->dy, features);
+	const struct rows dy = sluice__pass_user(pass, pass->gradients->dy, features);
 	const struct sluice__range own = sluice__share(pass->steps * pass->batch, team->index, team->count);
 	for (size_t row = own.first; row < own.last; row++) {
 		const float *from = dy.at + row / pass->batch * dy.step + row % pass->batch * dy.row;
@@ -359,7 +298,7 @@ static void copy_dy(struct pass *pass, const struct team *team)
 static void readout_parameters(struct pass *pass, const struct team *team)
 {
 	const struct sluice__network *network = pass->prepared->network;
-	const struct rows dy = user_rows(pass, pass->gradients->dy, network->outputs);
+	const struct rows dy = sluice__pass_user(pass, pass->gradients->dy, network->outputs);
 	struct gradient_product product = parameter_product(pass, team);
 	product.a = dy;
 	product.gates = 1;
@@ -367,13 +306,13 @@ static void readout_parameters(struct pass *pass, const struct team *team)
 	product.dw_row = network->features;
 	product.width = pass->plan->layers[network->layer_count - 1].hidden;
 	for (size_t each = 0; each < pass->plan->readout.segments; each++) {
-		product.b = input_rows(pass, network->layer_count, each);
+		product.b = sluice__pass_input(pass, network->layer_count, each);
 		product.dw = pass->gradients->dparameters + network->readout_weight + each * product.width;
 		sluice__matrix_gradient(&pass->plan->kernels, team, &product);
 	}
 	/* Batch-major rows lie in another order; a sum in order of memory is as good, and fixed by the layout. */
 	sluice__matrix_sum(&pass->plan->kernels, team, pass->steps * pass->batch, pass->gradients->dy, network->outputs,
-	                     network->outputs, product.add, pass->gradients->dparameters + network->readout_bias);
+			   network->outputs, product.add, pass->gradients->dparameters + network->readout_bias);
 }
 
 static void readout_input(struct pass *pass, const struct team *team)
@@ -387,7 +326,7 @@ static void readout_input(struct pass *pass, const struct team *team)
 			.first = own.first,
 			.last = own.last,
 			.batch = pass->batch,
-			.a = user_rows(pass, pass->gradients->dy, network->outputs),
+			.a = sluice__pass_user(pass, pass->gradients->dy, network->outputs),
 			.depth = network->outputs,
 			.width = packed->hidden,
 			.panels = pass->plan->packed + pass->plan->readout.backward[each],
@@ -425,31 +364,28 @@ static void top(struct pass *pass, const struct team *team)
 	team_wait(team);
 }
 
-static void backward_thread(void *argument, int index, int count)
+static void backward(struct pass *pass, const struct team *team)
 {
-	struct pass *pass = argument;
-	const struct team team = {index, count, &pass->all};
-	const bool flush = pass->prepared->limits.flush_denormals;
-	const unsigned former = flush ? sluice__denormals_flush() : 0;
-	top(pass, &team);
+	top(pass, team);
 	for (size_t layer = pass->plan->layer_count; layer-- > 0;) {
-		const bool has_dy = pass->gradients->dy || layer + 1 < pass->plan->layer_count;
-		through_time(pass, layer, has_dy, &team);
+		sluice__pass_directions(pass, layer, team, run_direction);
 		if (pass->gradients->dparameters)
 			for (size_t direction = 0; direction < pass->plan->layers[layer].directions; direction++)
-				direction_parameters(pass, layer, direction, &team);
-		layer_below(pass, layer, &team);
-		team_wait(&team);
+				direction_parameters(pass, layer, direction, team);
+		layer_below(pass, layer, team);
+		team_wait(team);
 	}
-	if (flush)
-		sluice__denormals_restore(former);
 }
 
 sluice_status sluice__cpu_backward(const struct sluice__prepared *prepared, const sluice_run *run,
-                                   const sluice_gradients *gradients)
+				   const sluice_gradients *gradients)
 {
-	struct pass pass = {.prepared = prepared, .plan = prepared->own, .run = run, .gradients = gradients,
-	                    .steps = run->steps, .batch = run->batch};
-	sluice__parallel_run(prepared->parallel, pass.plan->threads, backward_thread, &pass);
+	struct pass pass = {.prepared = prepared,
+			    .plan = prepared->own,
+			    .run = run,
+			    .gradients = gradients,
+			    .steps = run->steps,
+			    .batch = run->batch};
+	sluice__pass_run(&pass, pass.plan->threads, backward);
 	return SLUICE_OK;
 }

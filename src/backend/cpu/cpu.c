@@ -50,7 +50,7 @@ static size_t book_floats(struct sluice__ledger *ledger, size_t count, size_t si
 }
 
 static void map_forward(struct cpu_plan *plan, const struct sluice__limits *limits, size_t state_row,
-                        const struct widths *widths, struct sluice__ledger *ledger)
+			const struct widths *widths, struct sluice__ledger *ledger)
 {
 	struct workspace_map *map = &plan->map;
 	const size_t directions = widths->bidirectional ? 2 : 1, batch = limits->batch;
@@ -66,8 +66,9 @@ static void map_forward(struct cpu_plan *plan, const struct sluice__limits *limi
 	map->step_state = book_floats(ledger, batch, state_row);
 }
 
-static void map_backward(struct cpu_plan *plan, const struct sluice__limits *limits, const struct sluice__network *network,
-                         const struct widths *widths, struct sluice__ledger *ledger)
+static void map_backward(struct cpu_plan *plan, const struct sluice__limits *limits,
+			 const struct sluice__network *network, const struct widths *widths,
+			 struct sluice__ledger *ledger)
 {
 	struct workspace_map *map = &plan->map;
 	const size_t directions = widths->bidirectional ? 2 : 1, batch = limits->batch, rows = limits->steps * batch;
@@ -125,7 +126,7 @@ static sluice_status size_plan(struct sluice__prepared *prepared, struct cpu_pla
 	if (overflow || rows.overflow || packed.overflow || forward.overflow || backward.overflow ||
 	    packed.bytes > SIZE_MAX / sizeof(float) / 4)
 		return SLUICE_INVALID("steps %zu times batch %zu overflow the sizes of this model's workspace",
-		                      prepared->limits.steps, prepared->limits.batch);
+				      prepared->limits.steps, prepared->limits.batch);
 	plan->packed_bytes = packed.bytes * sizeof(float);
 	prepared->workspace_bytes = largest(largest(forward.bytes, backward.bytes), SLUICE__ALIGNMENT);
 	return SLUICE_OK;
@@ -154,7 +155,7 @@ static sluice_status fill(struct sluice__prepared *prepared, struct cpu_plan *pl
 		return SLUICE_OUT_OF_MEMORY;
 	const struct sluice__kernels *kernels = &plan->kernels;
 	snprintf(plan->kernels_text, sizeof plan->kernels_text, "%s %s%s%s", kernels->step_name, kernels->gemm_name,
-	         prepared->limits.training ? " " : "", prepared->limits.training ? kernels->cell_backward_name : "");
+		 prepared->limits.training ? " " : "", prepared->limits.training ? kernels->cell_backward_name : "");
 	return SLUICE_OK;
 }
 
@@ -206,7 +207,7 @@ static size_t describe(const struct sluice__prepared *prepared, char *buffer, si
 	       limits->flush_denormals ? ", denormals flushed to zero" : "");
 	append(&text, "threads %d of %d: %s\n", plan->threads, prepared->parallel->threads,
 	       plan->threads == prepared->parallel->threads ? "as many as the context offers"
-	                                                    : "a step is too short to share");
+							    : "a step is too short to share");
 	for (size_t index = 0; index < plan->layer_count; index++) {
 		const struct sluice__layer *layer = &prepared->network->layers[index];
 		append(&text, "layer %zu: %zu -> %zu %s\n", index, layer->inputs, layer->hidden,

@@ -4,10 +4,11 @@
 #include <string.h>
 
 enum {
-	DEPTH_BLOCK = 128,     /* rows of a panel that stay in the first-level cache while all rows of a pass by */
-	TAIL_ROWS = 48,        /* rows of c that a tail panel is computed for at a time */
-	GRADIENT_DEPTH = 512,  /* rows of a and b that are packed at a time */
-	GRADIENT_HEIGHT = 48,  /* rows of dw whose packed a stays in the second-level cache; a multiple of all tile heights */
+	DEPTH_BLOCK = 128,    /* rows of a panel that stay in the first-level cache while all rows of a pass by */
+	TAIL_ROWS = 48,       /* rows of c that a tail panel is computed for at a time */
+	GRADIENT_DEPTH = 512, /* rows of a and b that are packed at a time */
+	GRADIENT_HEIGHT =
+		48, /* rows of dw whose packed a stays in the second-level cache; a multiple of all tile heights */
 	MOST_LANES = 16,
 };
 
@@ -23,8 +24,14 @@ struct panel_job {
 
 static void whole_panel(const struct sluice__kernels *kernels, const struct panel_job *job)
 {
-	struct sluice__gemm gemm = {.rows = job->rows, .vectors = job->vectors, .a_row = job->a_row, .a_step = 1,
-	                            .c = job->c, .c_row = job->c_row, .bias = job->bias, .add = job->add};
+	struct sluice__gemm gemm = {.rows = job->rows,
+				    .vectors = job->vectors,
+				    .a_row = job->a_row,
+				    .a_step = 1,
+				    .c = job->c,
+				    .c_row = job->c_row,
+				    .bias = job->bias,
+				    .add = job->add};
 	size_t k = 0;
 	do {
 		gemm.depth = job->depth - k < DEPTH_BLOCK ? job->depth - k : DEPTH_BLOCK;
@@ -64,16 +71,23 @@ static void tail_panel(const struct sluice__kernels *kernels, const struct panel
 
 /* All panels for rows at fixed strides. */
 static void multiply_rows(const struct sluice__kernels *kernels, const struct product *product, size_t rows,
-                          const float *a, size_t a_row, float *c, size_t c_row)
+			  const float *a, size_t a_row, float *c, size_t c_row)
 {
 	const size_t full = SLUICE__PANEL_VECTORS * kernels->lanes;
 	const float *panel = product->panels;
 	for (size_t column = 0; column < product->width; column += full) {
 		size_t real = product->width - column < full ? product->width - column : full;
-		struct panel_job job = {.rows = rows, .vectors = vectors_of(kernels, real), .depth = product->depth,
-		                        .real = real, .a = a, .panel = panel,
-		                        .bias = product->bias ? product->bias + column : NULL, .a_row = a_row,
-		                        .c = c + column, .c_row = c_row, .add = product->add};
+		struct panel_job job = {.rows = rows,
+					.vectors = vectors_of(kernels, real),
+					.depth = product->depth,
+					.real = real,
+					.a = a,
+					.panel = panel,
+					.bias = product->bias ? product->bias + column : NULL,
+					.a_row = a_row,
+					.c = c + column,
+					.c_row = c_row,
+					.add = product->add};
 		if (product->c_padded || real % kernels->lanes == 0)
 			whole_panel(kernels, &job);
 		else
@@ -92,8 +106,8 @@ void sluice__matrix_multiply(const struct sluice__kernels *kernels, const struct
 		return;
 	}
 	for (size_t row = 0; row < batch; row++)
-		multiply_rows(kernels, product, steps, a + row * product->a.row, product->a.step, c + row * product->c_row,
-		              product->c_step);
+		multiply_rows(kernels, product, steps, a + row * product->a.row, product->a.step,
+			      c + row * product->c_row, product->c_step);
 }
 
 static const float *row_at(const struct rows *rows, size_t batch, size_t row)
@@ -113,7 +127,7 @@ size_t sluice__matrix_rows(size_t rows)
 
 /* Panel `index` of rows first .. first+depth-1 of b. */
 static void pack_columns(const struct sluice__kernels *kernels, const struct gradient_product *product, size_t first,
-                         size_t depth, size_t index)
+			 size_t depth, size_t index)
 {
 	const size_t full = SLUICE__PANEL_VECTORS * kernels->lanes, column = index * full;
 	const size_t real = product->width - column < full ? product->width - column : full;
@@ -127,7 +141,7 @@ static void pack_columns(const struct sluice__kernels *kernels, const struct gra
 
 /* `height` columns of the same rows of a, from column `left`, as tiles [tile][depth][tile_rows]. */
 static void pack_rows(const struct sluice__kernels *kernels, const struct gradient_product *product, size_t first,
-                      size_t depth, size_t left, size_t height)
+		      size_t depth, size_t left, size_t height)
 {
 	const size_t tile = kernels->tile_rows;
 	for (size_t row = 0; row < depth; row++) {
@@ -142,14 +156,21 @@ static void pack_rows(const struct sluice__kernels *kernels, const struct gradie
 
 /* One tile of dw against one panel. */
 static void gradient_tile(const struct sluice__kernels *kernels, const struct gradient_product *product, size_t depth,
-                          const float *a, size_t height, size_t column, bool add, float *dw)
+			  const float *a, size_t height, size_t column, bool add, float *dw)
 {
 	_Alignas(64) float scratch[SLUICE__PANEL_VECTORS * MOST_LANES * GRADIENT_HEIGHT];
 	const size_t full = SLUICE__PANEL_VECTORS * kernels->lanes;
 	const size_t real = product->width - column < full ? product->width - column : full;
-	struct sluice__gemm gemm = {.rows = height, .vectors = vectors_of(kernels, real), .depth = depth, .a = a,
-	                            .a_row = 1, .a_step = kernels->tile_rows, .panel = product->columns + column * depth,
-	                            .c = dw + column, .c_row = product->dw_row, .add = add};
+	struct sluice__gemm gemm = {.rows = height,
+				    .vectors = vectors_of(kernels, real),
+				    .depth = depth,
+				    .a = a,
+				    .a_row = 1,
+				    .a_step = kernels->tile_rows,
+				    .panel = product->columns + column * depth,
+				    .c = dw + column,
+				    .c_row = product->dw_row,
+				    .add = add};
 	if (real % kernels->lanes == 0) {
 		kernels->gemm(&gemm);
 		return;
@@ -171,7 +192,7 @@ static size_t groups_of_gate(const struct gradient_product *product)
 
 /* A group of rows of dw, none of which belongs to another gate. */
 static void gradient_group(const struct sluice__kernels *kernels, const struct gradient_product *product, size_t first,
-                           size_t depth, size_t group)
+			   size_t depth, size_t group)
 {
 	const size_t full = SLUICE__PANEL_VECTORS * kernels->lanes, tile = kernels->tile_rows;
 	const size_t gate = group / groups_of_gate(product), top = group % groups_of_gate(product) * GRADIENT_HEIGHT;
@@ -180,12 +201,13 @@ static void gradient_group(const struct sluice__kernels *kernels, const struct g
 	pack_rows(kernels, product, first, depth, gate * product->a_gate + top, height);
 	for (size_t column = 0; column < product->width; column += full)
 		for (size_t m = 0; m < height; m += tile)
-			gradient_tile(kernels, product, depth, product->rows + m * depth, height - m < tile ? height - m : tile,
-			              column, product->add || first > 0, dw + m * product->dw_row);
+			gradient_tile(kernels, product, depth, product->rows + m * depth,
+				      height - m < tile ? height - m : tile, column, product->add || first > 0,
+				      dw + m * product->dw_row);
 }
 
 void sluice__matrix_gradient(const struct sluice__kernels *kernels, const struct team *team,
-                               const struct gradient_product *product)
+			     const struct gradient_product *product)
 {
 	const size_t rows = product->steps * product->batch, groups = product->gates * groups_of_gate(product);
 	const struct sluice__range packing =
@@ -203,11 +225,11 @@ void sluice__matrix_gradient(const struct sluice__kernels *kernels, const struct
 }
 
 void sluice__matrix_sum(const struct sluice__kernels *kernels, const struct team *team, size_t count, const float *a,
-                          size_t a_row, size_t width, bool add, float *total)
+			size_t a_row, size_t width, bool add, float *total)
 {
 	const struct sluice__range own = sluice__share(width / kernels->lanes, team->index, team->count);
 	kernels->sum_rows(count, own.last - own.first, a + own.first * kernels->lanes, a_row, add,
-	                  total + own.first * kernels->lanes);
+			  total + own.first * kernels->lanes);
 	/* Columns beyond the last whole vector: few, and by the last thread. */
 	if (team->index != team->count - 1)
 		return;

@@ -32,7 +32,7 @@ static double log_sum(size_t classes, const float *logits, float *highest)
 }
 
 double sluice__cpu_softmax_cross_entropy(size_t level, size_t rows, size_t classes, const float *logits,
-                                         const uint32_t *target, float *dlogits)
+					 const uint32_t *target, float *dlogits)
 {
 	const struct sluice__kernels kernels = kernels_of(level);
 	double loss = 0;
@@ -80,7 +80,7 @@ void sluice__cpu_embedding_backward(size_t rows, size_t width, const uint32_t *i
 }
 
 void sluice__cpu_optimizer(size_t level, const sluice_optimizer *optimizer, size_t count, float *parameters,
-                           const float *gradients, float *const moments[2])
+			   const float *gradients, float *const moments[2])
 {
 	const double update_number = (double)optimizer->update;
 	const struct sluice__update update = {

@@ -24,7 +24,7 @@ static void pack_panels(size_t lanes, const struct source *source, float *to)
 				if (k >= source->real)
 					continue;
 				const float *from = source->from + group * source->group_stride + k * source->k_stride +
-				                    first * source->n_stride;
+						    first * source->n_stride;
 				for (size_t n = 0; n < real; n++)
 					to[n] = from[n * source->n_stride];
 			}
@@ -38,11 +38,12 @@ static void pack_gates(size_t lanes, size_t hidden, size_t depth, const float *f
 		for (size_t k = 0; k < depth; k++)
 			for (size_t gate = 0; gate < SLUICE__GATES; gate++)
 				for (size_t lane = 0; lane < lanes; lane++, to++)
-					*to = unit + lane < hidden ? from[(gate * hidden + unit + lane) * row + k] : 0.0f;
+					*to = unit + lane < hidden ? from[(gate * hidden + unit + lane) * row + k]
+								   : 0.0f;
 }
 
 static void book_layer(struct cpu_plan *plan, const struct sluice__network *network, size_t index, bool training,
-                       struct sluice__ledger *ledger)
+		       struct sluice__ledger *ledger)
 {
 	const struct sluice__layer *layer = &network->layers[index];
 	const struct sluice__layer *before = index ? &network->layers[index - 1] : NULL;
@@ -91,8 +92,10 @@ void sluice__pack_book(struct cpu_plan *plan, const struct sluice__prepared *pre
 	readout->segments = last->directions;
 	readout->bias = sluice__book(ledger, panels_floats(kernels, 1, network->outputs), 1, 1);
 	for (size_t each = 0; each < readout->segments; each++) {
-		readout->forward[each] = sluice__book(ledger, panels_floats(kernels, 1, network->outputs), last->hidden, 1);
-		readout->backward[each] = sluice__book(ledger, panels_floats(kernels, 1, last->hidden), network->outputs, 1);
+		readout->forward[each] =
+			sluice__book(ledger, panels_floats(kernels, 1, network->outputs), last->hidden, 1);
+		readout->backward[each] =
+			sluice__book(ledger, panels_floats(kernels, 1, last->hidden), network->outputs, 1);
 	}
 }
 
@@ -105,17 +108,17 @@ static void pack_bias(size_t lanes, size_t hidden, const float *from, float *to)
 }
 
 static void pack_direction(struct cpu_plan *plan, const struct sluice__layer *layer, const struct packed_layer *packed,
-                           size_t direction, bool training, const float *parameters)
+			   size_t direction, bool training, const float *parameters)
 {
 	const size_t lanes = plan->kernels.lanes, hidden = layer->hidden;
 	const float *input = parameters + layer->weight_ih[direction];
 	const float *recurrent = parameters + layer->weight_hh[direction];
 	pack_bias(lanes, hidden, layer->bias ? parameters + layer->bias_at[direction] : NULL,
-	          plan->packed + packed->bias[direction]);
+		  plan->packed + packed->bias[direction]);
 	pack_gates(lanes, hidden, hidden, recurrent, hidden, plan->packed + packed->recurrent[direction]);
 	for (size_t each = 0; each < packed->segments; each++)
-		pack_gates(lanes, hidden, packed->segment[each].width, input + packed->segment[each].first, layer->inputs,
-		           plan->packed + packed->segment[each].forward[direction]);
+		pack_gates(lanes, hidden, packed->segment[each].width, input + packed->segment[each].first,
+			   layer->inputs, plan->packed + packed->segment[each].forward[direction]);
 	if (!training)
 		return;
 	struct source source = {recurrent, SLUICE__GATES, hidden, packed->span, hidden, hidden * hidden, hidden, 1};
@@ -150,7 +153,7 @@ void sluice__pack(struct cpu_plan *plan, const struct sluice__prepared *prepared
 	for (size_t index = 0; index < network->layer_count; index++)
 		for (size_t direction = 0; direction < network->layers[index].directions; direction++)
 			pack_direction(plan, &network->layers[index], &plan->layers[index], direction,
-			               prepared->limits.training, parameters);
+				       prepared->limits.training, parameters);
 	if (network->readout)
 		pack_readout(plan, network, parameters);
 }
