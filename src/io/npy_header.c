@@ -91,8 +91,8 @@ static sluice_status read_size(struct cursor *cursor, size_t *out)
 
 static sluice_status read_descr(struct cursor *cursor, sluice_array *array)
 {
-	const char *text;
-	size_t length;
+	const char *text = NULL;
+	size_t length = 0;
 	char shown[SLUICE__QUOTE_TEXT];
 
 	skip_space(cursor);
@@ -153,8 +153,8 @@ static const struct {
 static sluice_status read_field(struct cursor *cursor, unsigned *seen, sluice_array *array)
 {
 	struct cursor before = *cursor;
-	const char *key;
-	size_t length;
+	const char *key = NULL;
+	size_t length = 0;
 
 	SLUICE__TRY(read_text(cursor, &key, &length));
 	for (unsigned k = 0; k < FIELDS; k++) {
