@@ -84,12 +84,11 @@ static void on_signal(int number)
 	caught = number;
 }
 
-/* The first signal asks for a checkpoint and an end; a second one ends at once. */
+/* A signal asks for a checkpoint and an end. More of them change nothing: wrappers such as timeout(1) send two at once. */
 static void catch_signals(void)
 {
 	struct sigaction action = {0};
 	action.sa_handler = on_signal;
-	action.sa_flags = (int)SA_RESETHAND;
 	sigemptyset(&action.sa_mask);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);

@@ -1,8 +1,6 @@
 /* generator.c: samples text, so that what a character model has learnt can be read. */
 #include "generator.h"
 
-#include <math.h>
-
 #include "sluice/ops.h"
 
 sluice_status sluice__generator_create(const struct sluice__characters *characters, struct sluice__generator *out)
