@@ -52,8 +52,11 @@ static struct strip strip_of(struct pass *pass, size_t layer, size_t direction, 
 			      .da = pass_piece(pass, pass->plan->map.da[direction]),
 			      .dh = pass_piece(pass, pass->plan->map.dh[direction]),
 			      .dc = pass_piece(pass, pass->plan->map.dc[direction])};
+	/* The last panel may be partial, and a thread without panels starts behind it. */
 	if (strip.last > packed->blocks)
 		strip.last = packed->blocks;
+	if (strip.first > strip.last)
+		strip.first = strip.last;
 	strip.unit = strip.first * lanes;
 	const size_t end = strip.last * lanes < packed->hidden ? strip.last * lanes : packed->hidden;
 	strip.units = end > strip.unit ? end - strip.unit : 0;

@@ -23,7 +23,7 @@ struct strip {
 	size_t layer, direction;
 	const struct packed_layer *packed;
 	size_t first, last;  /* blocks */
-	size_t unit, units;  /* the same in floats of a padded row; the last strip takes the padding too */
+	size_t unit, units;  /* real hidden units */
 	float *gates;        /* [T,N,4 padded] */
 	struct history h, c; /* c without a tape: one slot, overwritten in every step */
 };
@@ -40,8 +40,8 @@ static struct strip strip_of(struct pass *pass, size_t layer, size_t direction, 
 			      .first = own.first,
 			      .last = own.last,
 			      .unit = own.first * lanes};
-	const size_t end = own.last == packed->blocks ? packed->padded : own.last * lanes;
-	strip.units = own.first == own.last ? 0 : end - strip.unit;
+	const size_t end = own.last * lanes < packed->hidden ? own.last * lanes : packed->hidden;
+	strip.units = end > strip.unit ? end - strip.unit : 0;
 	strip.h = sluice__pass_h(pass, layer, direction);
 	if (pass->run->tape) {
 		const struct tape tape = sluice__pass_tape(pass, layer, direction);
@@ -71,15 +71,15 @@ static void load_initial(const struct strip *strip)
 	const struct pass *pass = strip->pass;
 	const struct sluice__layer *layer = &pass->prepared->network->layers[strip->layer];
 	const float *state = pass->run->initial_state;
-	const size_t start = first_step(strip);
+	const size_t start = first_step(strip), vectors = (strip->last - strip->first) * pass->plan->kernels.lanes;
 	for (size_t row = 0; row < pass->batch; row++) {
 		float *h = history_before(&strip->h, start) + row * strip->packed->padded + strip->unit;
 		float *c = history_before(&strip->c, start) + row * strip->packed->padded + strip->unit;
-		if (!state) {
-			memset(h, 0, strip->units * sizeof *h);
-			memset(c, 0, strip->units * sizeof *c);
+		/* Padding that is not a number would spread in backward. */
+		memset(h, 0, vectors * sizeof *h);
+		memset(c, 0, vectors * sizeof *c);
+		if (!state)
 			continue;
-		}
 		const float *from = state + row * pass->prepared->network->state_row + strip->unit;
 		memcpy(h, from + layer->h[strip->direction], strip->units * sizeof *h);
 		memcpy(c, from + layer->c[strip->direction], strip->units * sizeof *c);

@@ -1,0 +1,200 @@
+/* network_fixture.c exists so that a test says what it is about, not how memory is made. */
+#include "network_fixture.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+void *aligned_zeros(size_t bytes)
+{
+	size_t rounded = (bytes + 64) / 64 * 64;
+	void *block = aligned_alloc(64, rounded);
+	assert_non_null(block);
+	memset(block, 0, rounded);
+	return block;
+}
+
+void fill_random(float *to, size_t count, uint64_t seed)
+{
+	const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
+	for (size_t j = 0; j < count; j++) {
+		const uint32_t counter[4] = {(uint32_t)j, (uint32_t)(j >> 32), 0, 0x7e57};
+		uint32_t words[4];
+		sluice_philox(key, counter, words);
+		to[j] = (float)(words[0] >> 8) * 0x1p-23f - 1.0f;
+	}
+}
+
+void assert_ok(sluice_status status)
+{
+	if (status != SLUICE_OK)
+		fail_msg("%s: %s", sluice_status_name(status), sluice_last_message());
+}
+
+void assert_refused(sluice_status status, sluice_status expected, const char *part)
+{
+	if (status != expected)
+		fail_msg("got %s (%s), expected %s", sluice_status_name(status), sluice_last_message(),
+			 sluice_status_name(expected));
+	if (!strstr(sluice_last_message(), part))
+		fail_msg("\"%s\" does not contain \"%s\"", sluice_last_message(), part);
+}
+
+static void create_plan(struct network *network)
+{
+	const struct wish *wish = &network->wish;
+	sluice_context_options context_options = SLUICE_CONTEXT_OPTIONS_INIT;
+	sluice_description description = SLUICE_DESCRIPTION_INIT;
+	sluice_plan_options plan_options = SLUICE_PLAN_OPTIONS_INIT;
+	sluice_layer layers[4];
+	context_options.isa = wish->isa;
+	context_options.threads = wish->threads;
+	context_options.parallel = wish->parallel;
+	context_options.allocator = wish->allocator;
+	assert_ok(sluice_context_create(&context_options, &network->context));
+	for (size_t index = 0; index < wish->layers; index++) {
+		layers[index] = (sluice_layer)SLUICE_LAYER_INIT;
+		layers[index].hidden = wish->hidden[index];
+		layers[index].direction = wish->direction[index];
+		layers[index].dropout = wish->dropout[index];
+	}
+	description.inputs = wish->inputs;
+	description.layer_count = wish->layers;
+	description.layers = layers;
+	description.outputs = wish->outputs;
+	assert_ok(sluice_model_create(network->context, &description, &network->model));
+	assert_ok(sluice_model_initialize(network->model, NULL));
+	plan_options.steps = wish->steps;
+	plan_options.batch = wish->batch;
+	plan_options.training = wish->training;
+	plan_options.layout = wish->layout;
+	plan_options.flush_denormals = wish->flush_denormals;
+	assert_ok(sluice_plan_create(network->model, &plan_options, &network->plan));
+}
+
+static void create_memory(struct network *network)
+{
+	const struct wish *wish = &network->wish;
+	const size_t rows = wish->steps * wish->batch;
+	network->outputs = sluice_model_outputs(network->model);
+	float *parameters = sluice_model_parameters(network->model, &network->parameter_count);
+	for (size_t j = 0; j < sluice_model_parameter_count(network->model); j++) {
+		sluice_parameter each = SLUICE_PARAMETER_INIT;
+		assert_ok(sluice_model_parameter(network->model, j, &each));
+		if (each.columns == 1 && each.rows > 1)
+			fill_random(parameters + each.offset, each.rows, 90 + j);
+	}
+	assert_ok(sluice_plan_update(network->plan));
+	network->state_bytes = sluice_plan_state_size(network->plan, wish->batch);
+	network->tape_bytes = sluice_plan_tape_size(network->plan, wish->steps);
+	network->x = aligned_zeros(rows * wish->inputs * sizeof(float));
+	network->dx = aligned_zeros(rows * wish->inputs * sizeof(float));
+	network->y = aligned_zeros(rows * network->outputs * sizeof(float));
+	network->dy = aligned_zeros(rows * network->outputs * sizeof(float));
+	network->dparameters = aligned_zeros(network->parameter_count * sizeof(float));
+	network->initial = aligned_zeros(network->state_bytes);
+	network->final = aligned_zeros(network->state_bytes);
+	network->dinitial = aligned_zeros(network->state_bytes);
+	network->dfinal = aligned_zeros(network->state_bytes);
+	network->workspace = aligned_zeros(sluice_plan_workspace_size(network->plan));
+	network->tape = aligned_zeros(network->tape_bytes);
+	fill_random(network->x, rows * wish->inputs, 1);
+	fill_random(network->dy, rows * network->outputs, 2);
+}
+
+static void fill_state(struct network *network, void *state, uint64_t seed)
+{
+	float h[8192];
+	for (size_t layer = 0; layer < network->wish.layers; layer++) {
+		size_t directions = network->wish.direction[layer] == SLUICE_BIDIRECTIONAL ? 2 : 1;
+		size_t count = network->wish.batch * network->wish.hidden[layer];
+		assert_true(count <= sizeof h / sizeof *h);
+		for (size_t direction = 0; direction < directions; direction++) {
+			fill_random(h, count, seed + 10 * layer + direction);
+			assert_ok(
+				sluice_state_write(network->plan, state, network->wish.batch, layer, direction, h, h));
+		}
+	}
+}
+
+struct network network_create(const struct wish *wish)
+{
+	struct network network = {.wish = *wish};
+	if (!network.wish.steps)
+		network.wish.steps = 1;
+	if (!network.wish.batch)
+		network.wish.batch = 1;
+	if (!network.wish.layers)
+		network.wish.layers = 1;
+	create_plan(&network);
+	create_memory(&network);
+	fill_state(&network, network.initial, 1000);
+	fill_state(&network, network.dfinal, 2000);
+	network.run = (sluice_run)SLUICE_RUN_INIT;
+	network.run.x = network.x;
+	network.run.y = network.y;
+	network.run.initial_state = network.initial;
+	network.run.final_state = network.final;
+	network.run.workspace = network.workspace;
+	network.run.tape = wish->training ? network.tape : NULL;
+	network.run.training = wish->training;
+	network.run.seed = 42;
+	network.gradients = (sluice_gradients)SLUICE_GRADIENTS_INIT;
+	network.gradients.dy = network.dy;
+	network.gradients.dfinal = network.dfinal;
+	network.gradients.dx = network.dx;
+	network.gradients.dparameters = network.dparameters;
+	network.gradients.dinitial = network.dinitial;
+	return network;
+}
+
+void network_destroy(struct network *network)
+{
+	sluice_plan_destroy(network->plan);
+	sluice_model_destroy(network->model);
+	sluice_context_destroy(network->context);
+	free(network->x);
+	free(network->dx);
+	free(network->y);
+	free(network->dy);
+	free(network->dparameters);
+	free(network->initial);
+	free(network->final);
+	free(network->dinitial);
+	free(network->dfinal);
+	free(network->workspace);
+	free(network->tape);
+}
+
+struct member {
+	sluice_task task;
+	void *argument;
+	int index, count;
+};
+
+static void *run_member(void *argument)
+{
+	struct member *member = argument;
+	member->task(member->argument, member->index, member->count);
+	return NULL;
+}
+
+void posix_parallel(void *user, int threads, sluice_task task, void *argument)
+{
+	enum { MOST = 16 };
+	pthread_t handles[MOST];
+	struct member members[MOST];
+	(void)user;
+	assert_true(threads <= MOST);
+	for (int index = 0; index < threads; index++) {
+		members[index] = (struct member){task, argument, index, threads};
+		if (index > 0)
+			assert_int_equal(pthread_create(&handles[index], NULL, run_member, &members[index]), 0);
+	}
+	run_member(&members[0]);
+	for (int index = 1; index < threads; index++)
+		assert_int_equal(pthread_join(handles[index], NULL), 0);
+}
