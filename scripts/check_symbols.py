@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""Checks the names that libraries give away: every global symbol starts with sluice_, every kernel file has one.
+
+Usage: check_symbols.py LIBRARY...   (.a or .so; static ones are also linked into a shared one, to see what that exports)
+
+A name without the prefix could clash with one of the program that links the library. A second symbol of a kernel file
+could be code for one instruction set that others end up calling on a machine without it.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+# Names that sanitizers and coverage add to every object.
+INSTRUMENTATION = re.compile(r"^(__odr_asan|__asan|__ubsan|__tsan|__gcov|__llvm|__sanitizer|_(init|fini)$)")
+
+
+def symbols(library, *options):
+    """The defined global symbols of each member of a library: {member: [name]}."""
+    text = subprocess.run(
+        ["nm", "--defined-only", "--extern-only", "--format=posix", *options, str(library)],
+        check=True, capture_output=True, text=True).stdout
+    found, member = {}, library.name
+    for line in text.splitlines():
+        if line.endswith(":"):
+            member = re.sub(r"^.*\[(.*)\]$", r"\1", line[:-1])
+        elif line.strip():
+            name = line.split()[0].split("@")[0]
+            if not INSTRUMENTATION.match(name):
+                found.setdefault(member, []).append(name)
+    return found
+
+
+def check_names(library, found, prefix):
+    return [f"{library.name}: {member} defines {name}, which does not start with {prefix}"
+            for member, names in found.items() for name in names if not re.match(prefix, name)]
+
+
+def check_levels(library, found):
+    levels = {member: names for member, names in found.items() if re.match(r"isa_\w+\.c\.o$", member)}
+    if library.name == "libsluice.a" and not levels:
+        return [f"{library.name} has no member isa_*.c.o: the rule for kernel files looks at nothing"]
+    return [f"{library.name}: {member} defines {len(names)} symbols, not one: {', '.join(names)}"
+            for member, names in levels.items() if len(names) != 1]
+
+
+def check_shared(library):
+    """What a shared library shows to programs: the public names alone, never sluice__ ones."""
+    found = symbols(library, "--dynamic")
+    if not found:
+        return [f"{library.name} exports nothing"]
+    return check_names(library, found, r"sluice_[^_]")
+
+
+def check_static(library, folder):
+    found = symbols(library)
+    shared = pathlib.Path(folder) / (library.stem + ".so")
+    subprocess.run([os.environ.get("CC", "cc"), "-shared", "-o", shared, "-Wl,--whole-archive", library,
+                    "-Wl,--no-whole-archive"], check=True)
+    return check_names(library, found, r"sluice_") + check_levels(library, found) + check_shared(shared)
+
+
+def main(libraries):
+    if not libraries:
+        sys.exit(__doc__)
+    mistakes = []
+    with tempfile.TemporaryDirectory() as folder:
+        for library in map(pathlib.Path, libraries):
+            mistakes += check_static(library, folder) if library.suffix == ".a" else check_shared(library)
+    print("\n".join(mistakes) or "symbols: " + ", ".join(libraries) + " define nothing but sluice_ names")
+    return bool(mistakes)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
