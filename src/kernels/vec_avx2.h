@@ -1,4 +1,7 @@
 /* vec_avx2.h: the vocabulary for AVX2 with FMA, eight floats wide. */
+#ifndef SLUICE_KERNELS_VEC_AVX2_H
+#define SLUICE_KERNELS_VEC_AVX2_H
+
 #ifndef __AVX2__
 #error "vec_avx2.h needs -mavx2 -mfma"
 #endif
@@ -74,3 +77,5 @@ static inline vf vf_pow2(vf n)
 	return _mm256_castsi256_ps(
 		_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
 }
+
+#endif

@@ -1,4 +1,7 @@
 /* vec_avx512.h: the vocabulary for AVX-512, sixteen floats wide. */
+#ifndef SLUICE_KERNELS_VEC_AVX512_H
+#define SLUICE_KERNELS_VEC_AVX512_H
+
 #ifndef __AVX512F__
 #error "vec_avx512.h needs -mavx512f -mavx512dq"
 #endif
@@ -73,3 +76,5 @@ static inline vf vf_pow2(vf n)
 {
 	return _mm512_scalef_ps(_mm512_set1_ps(1.0f), n);
 }
+
+#endif

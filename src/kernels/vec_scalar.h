@@ -1,4 +1,7 @@
 /* vec_scalar.h: the vocabulary in plain C, one float wide; every other level is judged beside it. */
+#ifndef SLUICE_KERNELS_VEC_SCALAR_H
+#define SLUICE_KERNELS_VEC_SCALAR_H
+
 #include <stdint.h>
 #include <string.h>
 
@@ -94,3 +97,5 @@ static inline vf vf_pow2(vf n)
 	memcpy(&power, &bits, sizeof power);
 	return power;
 }
+
+#endif
