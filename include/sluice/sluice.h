@@ -50,10 +50,12 @@ extern "C" {
 
 /* An argument struct with its size set and everything else zero. */
 #ifdef __cplusplus
-#define SLUICE_SIZED(type)   \
-	{                    \
-		sizeof(type) \
-	}
+#define SLUICE_SIZED(type)                         \
+	[] {                                       \
+		type sluice_sized_ = type();       \
+		sluice_sized_.size = sizeof(type); \
+		return sluice_sized_;              \
+	}()
 #else
 #define SLUICE_SIZED(type)           \
 	{                            \
