@@ -3,6 +3,7 @@
  */
 #include "judgement.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,6 +57,51 @@ static void exercise_destroy(struct sluice__exercise *exercise)
 	free(exercise->block);
 }
 
+/* Adds |left| |right|^T of one row to terms [rows,columns]; right NULL is one column of ones. */
+static void terms_add(double *terms, size_t rows, size_t columns, const double *left, const double *right)
+{
+	for (size_t row = 0; row < rows; row++)
+		for (size_t k = 0; k < columns; k++)
+			terms[row * columns + k] += fabs(right ? left[row] * right[k] : left[row]);
+}
+
+/* The sums of |terms| behind dW, dR and db, over all steps and rows. */
+static sluice_status terms_create(struct sluice__judgement *judgement)
+{
+	const struct sluice__network *network = &judgement->network;
+	const struct sluice__exercise *exercise = &judgement->free;
+	size_t T = judgement->steps, N = judgement->batch, last = network->layer_count;
+	double *terms = judgement->terms = calloc(network->parameter_count, sizeof(*terms));
+
+	if (!terms)
+		return sluice_fail(SLUICE_OUT_OF_MEMORY, "no memory for %zu sums", network->parameter_count);
+	for (size_t index = 0; index < network->cell_count; index++) {
+		const struct sluice__cell *cell = &network->cells[index];
+		const double *initial = exercise->wide.h0 + cell->state * N;
+
+		for (size_t row = 0; row < T * N; row++) {
+			const double *da = exercise->gradients.da[index] + row * 4 * cell->hidden;
+			const double *x = exercise->trace.inputs[cell->layer] + row * cell->inputs;
+			int first = cell->reverse ? row >= (T - 1) * N : row < N;
+			size_t before = first ? row % N : cell->reverse ? row + N : row - N;
+			const double *h = (first ? initial : exercise->trace.h[index]) + before * cell->hidden;
+
+			terms_add(terms + cell->weight_ih, 4 * cell->hidden, cell->inputs, da, x);
+			terms_add(terms + cell->weight_hh, 4 * cell->hidden, cell->hidden, da, h);
+			if (cell->bias != SLUICE__NONE)
+				terms_add(terms + cell->bias, 4 * cell->hidden, 1, da, NULL);
+		}
+	}
+	for (size_t row = 0; network->readout && row < T * N; row++) {
+		const double *dy = exercise->wide.dy + row * network->outputs;
+
+		terms_add(terms + network->readout_weight, network->outputs, network->widths[last], dy,
+			  exercise->trace.inputs[last] + row * network->widths[last]);
+		terms_add(terms + network->readout_bias, network->outputs, 1, dy, NULL);
+	}
+	return SLUICE_OK;
+}
+
 /* Whole sequences: the double oracle and its plain f32 transcription. */
 static sluice_status free_create(struct sluice__judgement *judgement, const struct sluice__verify_options *options)
 {
@@ -84,6 +130,8 @@ static sluice_status free_create(struct sluice__judgement *judgement, const stru
 	if (status == SLUICE_OK && judgement->gradients)
 		status = sluice__oracle_backward_f32(network, &judgement->free.run, &judgement->plain,
 						     &judgement->plain_gradients);
+	if (status == SLUICE_OK && judgement->gradients)
+		status = terms_create(judgement);
 	return status;
 }
 
@@ -155,7 +203,8 @@ static sluice_status network_open(struct sluice__judgement *judgement, const str
 	judgement->model.description.outputs = options->outputs;
 	judgement->streamable = 1;
 	for (size_t layer = 0; layer < problem->layers; layer++) {
-		judgement->model.layers[layer].dropout = options->dropout;
+		if (layer + 1 < problem->layers || options->outputs)
+			judgement->model.layers[layer].dropout = options->dropout;
 		judgement->model.layers[layer].no_bias = options->no_bias;
 		if (judgement->model.layers[layer].direction != SLUICE_FORWARD)
 			judgement->streamable = 0;
@@ -217,5 +266,6 @@ void sluice__judgement_destroy(struct sluice__judgement *judgement)
 	sluice__network_destroy(&judgement->network);
 	free(judgement->forced_block);
 	free(judgement->ids);
+	free(judgement->terms);
 	memset(judgement, 0, sizeof(*judgement));
 }

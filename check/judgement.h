@@ -35,6 +35,7 @@ struct sluice__judgement {
 	struct sluice__exercise free;
 	struct sluice__oracle_trace_f32 plain;
 	struct sluice__oracle_gradients_f32 plain_gradients;
+	double *terms; /* sum of |terms| of every parameter's gradient, laid out as the canonical block */
 	/* Every step of the sequences as row t * N + n of a one-step run that starts from the oracle's h and c, rounded
 	 * to f32; and the bounds of its results. */
 	struct sluice__exercise forced;

@@ -29,7 +29,7 @@ struct sluice__verify_options {
 	uint64_t seed;   /* of data and dropout */
 	const char *isa; /* one level by name; NULL: all levels of the library */
 	size_t outputs;  /* width of a read-out; 0: none */
-	float dropout;   /* of every layer; 0: none */
+	float dropout;   /* of every layer that something follows; 0: none */
 	int no_bias;
 	int threads; /* of the contexts; 0: one */
 	sluice_layout layout;

@@ -1,0 +1,73 @@
+/*
+ * test_gradient.c: backward passes of whole layers and stacks on every level, within the oracle's bounds.
+ */
+#include "judge.h"
+
+static void test_levels(void **state)
+{
+	(void)state;
+	levels_report();
+}
+
+static void test_small(void **state)
+{
+	static const size_t HIDDENS[] = {1, 3, 17, 65};
+
+	(void)state;
+	judge_sizes(HIDDENS, 4, 1e6, 0);
+}
+
+/* 500 steps at every size that allows it. */
+static void test_long(void **state)
+{
+	static const struct sluice__verify_options NONE = {0};
+
+	(void)state;
+	judge("t500n7i4h1bi", &NONE);
+	judge("t500n33i2h3", &NONE);
+	judge("t500n2i9h17rev", &NONE);
+	judge("t500n1i5h65", &NONE);
+}
+
+static void test_large(void **state)
+{
+	static const struct sluice__verify_options NONE = {0};
+
+	(void)state;
+	judge("t5n1i40h650", &NONE);
+	judge("t2n2i650h650rev", &NONE);
+	judge("t2n7i9h650bi", &NONE);
+	judge("t1n33i9h650", &NONE);
+}
+
+static void test_stacks(void **state)
+{
+	static const struct judged CASES[] = {
+		{"t30n3i5h17l2", {0}},
+		{"t30n3i5h9l3bi", {0}},
+		{"t30n5i40h16l4alt", {0}},
+		{"t20n2i3h3l9", {0}},
+		{"t30n7i5h17l2bi", {.outputs = 11}},
+		{"t500n1i1h24", {.outputs = 1}},
+		{"t20n4i5h17l3", {.dropout = 0.3f, .outputs = 5}},
+		{"t20n4i5h18l2bi", {.dropout = 0.6f, .no_bias = 1}},
+		{"t20n4i5h17l2rev", {.layout = SLUICE_BATCH_MAJOR, .outputs = 3}},
+		{"t30n1i5h33", {.no_bias = 1, .layout = SLUICE_BATCH_MAJOR}},
+		{"t10n33i20h40l2bi", {.threads = 2}},
+		{"t10n1i20h70", {.threads = 3, .outputs = 7}},
+	};
+
+	(void)state;
+	for (size_t index = 0; index < sizeof(CASES) / sizeof(CASES[0]); index++)
+		judge(CASES[index].problem, &CASES[index].options);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_levels), cmocka_unit_test(test_small),  cmocka_unit_test(test_long),
+		cmocka_unit_test(test_large),  cmocka_unit_test(test_stacks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

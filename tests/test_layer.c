@@ -1,0 +1,60 @@
+/*
+ * test_layer.c: forward passes of whole layers and stacks on every level, within the oracle's bounds.
+ */
+#include "judge.h"
+
+static void test_levels(void **state)
+{
+	(void)state;
+	levels_report();
+}
+
+static void test_small(void **state)
+{
+	static const size_t HIDDENS[] = {1, 3, 17, 65};
+
+	(void)state;
+	judge_sizes(HIDDENS, 4, 3.3e6, 1);
+}
+
+static void test_large(void **state)
+{
+	static const size_t HIDDENS[] = {650};
+
+	(void)state;
+	judge_sizes(HIDDENS, 1, 2e6, 1);
+}
+
+static void test_stacks(void **state)
+{
+	static const struct judged CASES[] = {
+		{"t50n3i5h17l2", {.inference_only = 1}},
+		{"t50n3i5h9l3bi", {.inference_only = 1}},
+		{"t50n5i40h16l4alt", {.inference_only = 1}},
+		{"t20n2i3h3l9", {.inference_only = 1}},
+		{"t30n7i5h17l2bi", {.inference_only = 1, .outputs = 11}},
+		{"t500n1i1h24", {.inference_only = 1, .outputs = 1}},
+		{"t30n4i5h17l3", {.inference_only = 1, .dropout = 0.3f, .outputs = 5}},
+		{"t30n4i5h18l2bi", {.inference_only = 1, .dropout = 0.6f, .no_bias = 1}},
+		{"t30n4i5h17l2rev", {.inference_only = 1, .layout = SLUICE_BATCH_MAJOR, .outputs = 3}},
+		{"t30n1i5h33", {.inference_only = 1, .no_bias = 1, .layout = SLUICE_BATCH_MAJOR}},
+		{"t10n33i20h40l2bi", {.inference_only = 1, .threads = 2}},
+		{"t10n1i20h70", {.inference_only = 1, .threads = 3, .outputs = 7}},
+	};
+
+	(void)state;
+	for (size_t index = 0; index < sizeof(CASES) / sizeof(CASES[0]); index++)
+		judge(CASES[index].problem, &CASES[index].options);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_levels),
+		cmocka_unit_test(test_small),
+		cmocka_unit_test(test_large),
+		cmocka_unit_test(test_stacks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
