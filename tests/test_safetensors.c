@@ -485,10 +485,12 @@ static void test_unreadable(void **state)
 		skip();
 }
 
+/* Without privileges, so that a writer with a mistake could not replace the device. */
 static void write_forbidden(void)
 {
 	sluice_tensors *tensors = create();
 
+	fixture_expect(sluice_tensors_write(tensors, "/dev/full"), SLUICE_IO, "No space left on device");
 	fixture_expect(sluice_tensors_write(tensors, fixture_path("closed/x")), SLUICE_IO, "Permission denied");
 	sluice_tensors_destroy(tensors);
 }
@@ -498,7 +500,6 @@ static void test_old_survives(void **state)
 {
 	static float x[4096];
 	sluice_tensors *tensors = create();
-	struct stat about;
 	unsigned char *kept;
 	sluice_status status;
 	size_t size;
@@ -519,9 +520,6 @@ static void test_old_survives(void **state)
 	fixture_expect(sluice_tensors_write(tensors, fixture_path("none/x")), SLUICE_IO, "No such file or directory");
 	fixture_expect(sluice_tensors_write(tensors, fixture_path("old/x")), SLUICE_IO, "Not a directory");
 	fixture_expect(sluice_tensors_write(tensors, fixture_path("")), SLUICE_IO, "it is a directory");
-	fixture_expect(sluice_tensors_write(tensors, "/dev/full"), SLUICE_IO, "No space left on device");
-	assert_int_equal(stat("/dev/full", &about), 0);
-	assert_true(S_ISCHR(about.st_mode));
 	assert_int_equal(fixture_entries(), 1);
 	sluice_tensors_destroy(tensors);
 	assert_int_equal(mkdir(fixture_path("closed"), 0555), 0);
