@@ -12,8 +12,8 @@
 #include "data.h"
 #include "problem.h"
 
-#define LONGEST                                                                                                        \
-	"t100000000n100000000i99999999h100000000l127bipeepfullproj100000000maskresetlen"                               \
+#define LONGEST                                                                          \
+	"t100000000n100000000i99999999h100000000l127bipeepfullproj100000000maskresetlen" \
 	"conv100000000y100000000x100000000bf16"
 
 /* Every string is canonical: parsing and printing gives it again. */

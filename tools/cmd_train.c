@@ -84,7 +84,8 @@ static void on_signal(int number)
 	caught = number;
 }
 
-/* A signal asks for a checkpoint and an end. More of them change nothing: wrappers such as timeout(1) send two at once. */
+/* A signal asks for a checkpoint and an end. More of them change nothing: wrappers such as timeout(1) send two at once.
+ */
 static void catch_signals(void)
 {
 	struct sigaction action = {0};
