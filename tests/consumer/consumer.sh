@@ -5,7 +5,7 @@
 # consumer.sh static BUILD        installs the build tree BUILD as it is
 # consumer.sh shared BUILD ARCH   builds and installs a shared library from BUILD's sources, in lib/ARCH if ARCH is given
 #
-# The environment gives CC, CXX and CMAKE; SOURCE is the root of the sources.
+# The environment gives CC, CXX, CMAKE and PYTHON; SOURCE is the root of the sources.
 set -eu
 kind=$1 build=$2 arch=${3:-}
 here=$SOURCE/tests/consumer
@@ -83,5 +83,5 @@ move
 use_find_package
 use_pkg_config
 if [ "$kind" = shared ]; then
-    python3 "$SOURCE/scripts/check_symbols.py" "$moved/$libdir/libsluice.so" "$moved/$libdir/libsluice-io.so"
+    "$PYTHON" "$SOURCE/scripts/check_symbols.py" "$moved/$libdir/libsluice.so" "$moved/$libdir/libsluice-io.so"
 fi
