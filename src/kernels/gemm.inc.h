@@ -89,6 +89,15 @@ static void gemm_f32(const struct sluice__gemm *job)
 	}
 }
 
+/* A copy of constant size is two or three moves; of variable size it is a call. */
+static void tile_row_f32(size_t count, const float *from, float *to, size_t tile_stride)
+{
+	for (; count >= TILE_ROWS; count -= TILE_ROWS, from += TILE_ROWS, to += tile_stride)
+		memcpy(to, from, TILE_ROWS * sizeof *to);
+	for (size_t each = 0; each < count; each++)
+		to[each] = from[each];
+}
+
 static void sum_rows_f32(size_t rows, size_t vectors, const float *a, size_t a_row, bool add, float *total)
 {
 	for (size_t v = 0; v < vectors; v++, a += LANES, total += LANES) {

@@ -34,6 +34,7 @@ void FILL(LEVEL_NAME)(struct sluice__kernels *kernels)
 		.lanes = LANES,
 		.tile_rows = TILE_ROWS,
 		.gemm = gemm_f32,
+		.tile_row = tile_row_f32,
 		.step = step_f32,
 		.cell_backward = cell_backward_f32,
 		.sum_rows = sum_rows_f32,

@@ -91,6 +91,8 @@ struct sluice__kernels {
 	size_t lanes;
 	size_t tile_rows; /* rows that gemm and step work on at a time */
 	void (*gemm)(const struct sluice__gemm *job);
+	/* Cuts count floats into pieces of tile_rows and puts piece j at to + j * tile_stride. */
+	void (*tile_row)(size_t count, const float *from, float *to, size_t tile_stride);
 	void (*step)(const struct sluice__step *job);
 	void (*cell_backward)(const struct sluice__cell_backward *job);
 	/* total[j] (+)= sum_r a[r][j], chain in order of r, for j below vectors * lanes. */

@@ -144,14 +144,9 @@ static void pack_rows(const struct sluice__kernels *kernels, const struct gradie
 		      size_t depth, size_t left, size_t height)
 {
 	const size_t tile = kernels->tile_rows;
-	for (size_t row = 0; row < depth; row++) {
-		const float *from = row_at(&product->a, product->batch, first + row) + left;
-		for (size_t m = 0; m < height; m += tile) {
-			float *to = product->rows + m * depth + row * tile;
-			for (size_t each = 0; each < tile && m + each < height; each++)
-				to[each] = from[m + each];
-		}
-	}
+	for (size_t row = 0; row < depth; row++)
+		kernels->tile_row(height, row_at(&product->a, product->batch, first + row) + left,
+				  product->rows + row * tile, depth * tile);
 }
 
 /* One tile of dw against one panel. */
