@@ -232,6 +232,7 @@ static const struct {
 	{DICTIONARY("'<f4'", "False", "(3,"), 12, SLUICE_FORMAT, "a size of the shape"},
 	{DICTIONARY("'<f4'", "False", "(1,1,1,1,1,1,1,1,1)"), 4, SLUICE_UNSUPPORTED, "more than 8 dimensions"},
 	{DICTIONARY("'<f4'", "False", "(99999999999999999999999,)"), 12, SLUICE_FORMAT, "count to"},
+	{DICTIONARY("'<f4'", "False", "(18446744073709551616,)"), 0, SLUICE_FORMAT, "count to"},
 	{DICTIONARY("'<f4'", "False", "(18446744073709551615, 2)"), 12, SLUICE_FORMAT, "overflows"},
 	{DICTIONARY("'<f4'", "False", "(4611686018427387905,)"), 4, SLUICE_FORMAT, "overflows"},
 	{DICTIONARY("'<f4'", "False", "(4294967296, 4294967296)"), 0, SLUICE_FORMAT, "overflows"},

@@ -277,6 +277,9 @@ static void test_bad_arguments(void **state)
 	array.rank = 2;
 	array.shape[1] = 2;
 	fixture_expect(sluice_tensors_add(tensors, "large", &array), SLUICE_INVALID_ARGUMENT, "out of range");
+	array.rank = 1;
+	array.shape[0] = (size_t)PTRDIFF_MAX + 1;
+	fixture_expect(sluice_tensors_add(tensors, "large", &array), SLUICE_INVALID_ARGUMENT, "out of range");
 	assert_int_equal(sluice_tensors_count(tensors), 1);
 	sluice_tensors_destroy(tensors);
 }
