@@ -402,15 +402,13 @@ static void test_deep(void **state)
 static unsigned char *small_file(size_t *size)
 {
 	sluice_tensors *tensors = create();
-	unsigned char *file;
 
 	add(tensors, "w", vector(SLUICE_ELEMENT_F32, 2, noise));
 	add(tensors, "v", vector(SLUICE_ELEMENT_U8, 3, noise));
 	fixture_expect(sluice_tensors_set_metadata(tensors, "a", "b"), SLUICE_OK, "");
 	fixture_expect(sluice_tensors_write(tensors, fixture_path("small")), SLUICE_OK, "");
 	sluice_tensors_destroy(tensors);
-	file = fixture_read(fixture_path("small"), size);
-	return file;
+	return fixture_read(fixture_path("small"), size);
 }
 
 static void test_truncated(void **state)
