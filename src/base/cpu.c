@@ -21,14 +21,17 @@ unsigned sluice__cpu_flags(void)
 
 unsigned sluice__denormals_flush(void)
 {
-	unsigned former = _mm_getcsr();
-	_mm_setcsr(former | FLUSH_TO_ZERO | DENORMALS_ARE_ZERO);
+	const unsigned former = _mm_getcsr(), wanted = former | FLUSH_TO_ZERO | DENORMALS_ARE_ZERO;
+	/* Writing the register is slow; audio hosts have often done it already. */
+	if (wanted != former)
+		_mm_setcsr(wanted);
 	return former;
 }
 
 void sluice__denormals_restore(unsigned former)
 {
-	_mm_setcsr(former);
+	if (_mm_getcsr() != former)
+		_mm_setcsr(former);
 }
 
 #else

@@ -25,8 +25,9 @@ sluice_status sluice__argument(void *to, size_t to_bytes, const void *from, cons
 			return sluice_fail(SLUICE_UNSUPPORTED,
 					   "%s uses a field at byte %zu that this version (%s) does not know", what, j,
 					   sluice_version());
-	memset(to, 0, to_bytes);
 	memcpy(to, from, bytes < to_bytes ? bytes : to_bytes);
+	if (bytes < to_bytes)
+		memset((unsigned char *)to + bytes, 0, to_bytes - bytes);
 	memcpy(to, &to_bytes, sizeof to_bytes);
 	return SLUICE_OK;
 }

@@ -28,7 +28,12 @@ sluice_status sluice__run_check(const sluice_plan *plan, const sluice_run *given
 		return sluice__null("plan");
 	if (!given)
 		return sluice__null("run");
-	SLUICE_TRY(sluice__argument(run, sizeof *run, given, "run"));
+	/* The usual case, a caller of this very version, is worth a plain copy: a step takes a tenth of a microsecond.
+	 */
+	if (given->size == sizeof *run)
+		*run = *given;
+	else
+		SLUICE_TRY(sluice__argument(run, sizeof *run, given, "run"));
 	const struct sluice__limits *limits = &plan->prepared.limits;
 	SLUICE_TRY(size_check("steps", run->steps, limits->steps));
 	SLUICE_TRY(size_check("batch", run->batch, limits->batch));

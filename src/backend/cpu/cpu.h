@@ -149,7 +149,7 @@ struct pass {
 	const sluice_run *run;
 	const sluice_gradients *gradients; /* backward only */
 	size_t steps, batch;
-	struct sluice__barrier all, direction[MOST_DIRECTIONS];
+	struct sluice__barrier *meetings; /* the whole team's, then one for each direction; NULL with one thread */
 };
 
 static inline float *pass_piece(const struct pass *pass, size_t offset)

@@ -117,7 +117,7 @@ void sluice__pass_directions(struct pass *pass, size_t layer, const struct team 
 		const int half = team->count / 2;
 		const bool second = team->index >= half;
 		const struct team part = {team->index - (second ? half : 0), second ? team->count - half : half,
-					  &pass->direction[second]};
+					  &pass->meetings[1 + second]};
 		work(pass, layer, second, &part);
 	} else {
 		for (size_t direction = 0; direction < directions; direction++)
@@ -134,7 +134,7 @@ struct region {
 static void run_thread(void *argument, int index, int count)
 {
 	const struct region *region = argument;
-	const struct team team = {index, count, &region->pass->all};
+	const struct team team = {index, count, region->pass->meetings};
 	const bool flush = region->pass->prepared->limits.flush_denormals;
 	const unsigned former = flush ? sluice__denormals_flush() : 0;
 	region->work(region->pass, &team);
@@ -145,5 +145,13 @@ static void run_thread(void *argument, int index, int count)
 void sluice__pass_run(struct pass *pass, int threads, pass_work *work)
 {
 	struct region region = {pass, work};
+	/* A single step is short: it does not pay for barriers that nobody waits at. */
+	if (threads <= 1) {
+		run_thread(&region, 0, 1);
+		return;
+	}
+	struct sluice__barrier meetings[1 + MOST_DIRECTIONS] = {0};
+	pass->meetings = meetings;
 	sluice__parallel_run(pass->prepared->parallel, threads, run_thread, &region);
+	pass->meetings = NULL;
 }
