@@ -32,7 +32,7 @@ static const struct args_option options[] = {
 	{"epochs", ARGS_U64, AT(train.epochs), "N", 0, MAX, "passes over the text; default 10"},
 	{"updates", ARGS_U64, AT(train.updates), "N", 0, MAX, "no more updates than these"},
 	{"optimizer", ARGS_CHOICE, AT(train.optimizer.kind), "sgd|rmsprop|adam", 0, 0, "default adam"},
-	{"rate", ARGS_REAL, AT(train.schedule.rate), "X", 1e-30, 1e6, "learning rate; default 0.002"},
+	{"rate", ARGS_REAL, AT(train.schedule.rate), "X", 1e-30, 1e30, "learning rate; default 0.002"},
 	{"momentum", ARGS_FLOAT, AT(train.optimizer.momentum), "X", 0, 1, "of sgd and rmsprop; default 0"},
 	{"decay", ARGS_FLOAT, AT(train.optimizer.decay), "X", 0, 1, "of squares; default 0.99 rmsprop, 0.999 adam"},
 	{"beta1", ARGS_FLOAT, AT(train.optimizer.beta1), "X", 0, 1, "adam's decay of gradients; default 0.9"},
