@@ -168,7 +168,7 @@ typedef void (*sluice_task)(void *argument, int index, int count);
  * other at barriers), and returns when every one has returned. */
 typedef void (*sluice_parallel)(void *user, int threads, sluice_task task, void *argument);
 
-/* One line of diagnostics; text is valid during the call. */
+/* One line of diagnostics, such as the kernels that a new plan has chosen; text is valid during the call. */
 typedef void (*sluice_log)(void *user, const char *text);
 
 typedef struct sluice_context_options {

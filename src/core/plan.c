@@ -1,6 +1,7 @@
 /* plan.c exists to fix, before anything runs, all sizes and choices of a model's use, and to tell them. */
 #include "core/internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "kernels/kernels.h"
@@ -19,6 +20,17 @@ static sluice_status limits_check(const sluice_plan_options *options, struct slu
 	limits->flush_denormals =
 		options->flush_denormals == SLUICE_AUTO ? !limits->training : options->flush_denormals == SLUICE_ON;
 	return SLUICE_OK;
+}
+
+static void log_choice(const sluice_context *context, const sluice_plan *plan)
+{
+	char text[256];
+	if (!context->log)
+		return;
+	snprintf(text, sizeof text, "plan of %zu layers, steps up to %zu, batch up to %zu: %s",
+		 plan->prepared.network->layer_count, plan->prepared.limits.steps, plan->prepared.limits.batch,
+		 context->backend->kernels(&plan->prepared));
+	context->log(context->log_user, text);
 }
 
 sluice_status sluice_plan_create(const sluice_model *model, const sluice_plan_options *given, sluice_plan **out)
@@ -52,6 +64,7 @@ sluice_status sluice_plan_create(const sluice_model *model, const sluice_plan_op
 		return status;
 	}
 	context->backend->update(&plan->prepared, model->parameters);
+	log_choice(context, plan);
 	*out = plan;
 	return SLUICE_OK;
 }
