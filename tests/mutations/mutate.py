@@ -8,16 +8,17 @@ import tempfile
 from pathlib import Path
 
 # What a judge runs, and the target it needs. The problems leave rests in every tile, vector and panel.
-PROBLEMS = ["t9n3i5h17bi", "t6n7i3h33l2rev", "t4n2i140h70", "t3n1i2h40"]
+PROBLEMS = ["t9n3i5h17l2bi", "t6n7i3h33l2rev", "t4n2i140h70", "t3n1i2h40"]
 JUDGES = {
     "kernels": (["test_kernels"], ["tests/test_kernels"]),
     "bits": (["test_bits"], ["tests/test_bits"]),
     "ops": (["test_ops"], ["tests/test_ops"]),
     "refusals": (["test_refusals"], ["tests/test_refusals"]),
+    "plan": (["test_plan"], ["tests/test_plan"]),
     "memory": (["test_memory"], ["tests/test_memory"]),
     "layer": (["test_layer"], ["tests/test_layer"]),
     "accumulate": (["test_accumulate"], ["tests/test_accumulate"]),
-    "verify": (["tools/sluice"], ["tools/sluice", "verify", *PROBLEMS]),
+    "verify": (["sluice_command"], ["tools/sluice", "verify", *PROBLEMS]),
 }
 FOLDERS = ["include", "src", "check", "tests", "tools", "man", "examples", "cmake", "scripts"]
 
