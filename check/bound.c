@@ -104,7 +104,7 @@ struct work {
 	void *block;
 };
 
-/* The factor of dropout on one output, which is exact: a power of nothing, but the same float on both sides. */
+/* The factor of dropout on one output: the same float on both sides, so it brings no error of its own. */
 static double factor_of(const struct work *work, const struct sluice__cell *cell, size_t unit, size_t n)
 {
 	const struct sluice__oracle_run_f64 *run = work->run;

@@ -8,65 +8,54 @@
 
 #define ALIGNMENT 64
 
-/* Books `bytes` at a 64-byte boundary and gives the place. */
-static size_t book(size_t *total, size_t bytes)
+/* The next `bytes` of a block at a 64-byte boundary; NULL while there is only their sum to know. */
+static void *take(char *block, size_t *total, size_t bytes)
 {
 	size_t place = *total;
 
 	*total += (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-	return place;
+	return block ? block + place : NULL;
+}
+
+/* Cuts a block into the subject's arrays and gives its size; with block NULL the size alone. */
+static size_t lay_out(struct sluice__subject *subject, char *block)
+{
+	const struct sluice__network *network = subject->network;
+	const struct sluice__subject_options *options = &subject->options;
+	struct sluice__subject_result *result = &subject->result;
+	size_t rows = options->steps * options->batch, total = 0;
+	size_t x = rows * network->inputs * sizeof(float), y = rows * network->outputs * sizeof(float);
+	size_t states = options->batch * network->state_width * sizeof(float);
+	size_t state = sluice_plan_state_size(subject->plan, options->batch);
+	size_t tape = sluice_plan_tape_size(subject->plan, options->steps);
+
+	subject->x = take(block, &total, x);
+	subject->y = take(block, &total, y);
+	subject->dx = take(block, &total, x);
+	result->y = take(block, &total, y);
+	result->hn = take(block, &total, states);
+	result->cn = take(block, &total, states);
+	result->dx = take(block, &total, x);
+	result->dparameters = take(block, &total, network->parameter_count * sizeof(float));
+	result->dh0 = take(block, &total, states);
+	result->dc0 = take(block, &total, states);
+	subject->initial = take(block, &total, state);
+	subject->final = take(block, &total, state);
+	subject->workspace = take(block, &total, sluice_plan_workspace_size(subject->plan));
+	subject->tape = tape ? take(block, &total, tape) : NULL;
+	return total;
 }
 
 /* All memory of the runs in one block. */
 static sluice_status memory_create(struct sluice__subject *subject)
 {
-	const struct sluice__network *network = subject->network;
-	const struct sluice__subject_options *options = &subject->options;
-	size_t rows = options->steps * options->batch, states = options->batch * network->state_width, hidden = 0;
-	size_t tape = sluice_plan_tape_size(subject->plan, options->steps), total = 0, tape_place;
-	size_t sizes[] = {rows * network->inputs,
-			  rows * network->outputs,
-			  rows * network->inputs,
-			  0,
-			  0,
-			  rows * network->outputs,
-			  states,
-			  states,
-			  rows * network->inputs,
-			  network->parameter_count,
-			  states,
-			  states};
-	float **const arrays[] = {&subject->x,          &subject->y,
-				  &subject->dx,         &subject->h,
-				  &subject->c,          &subject->result.y,
-				  &subject->result.hn,  &subject->result.cn,
-				  &subject->result.dx,  &subject->result.dparameters,
-				  &subject->result.dh0, &subject->result.dc0};
-	size_t bytes[] = {sluice_plan_state_size(subject->plan, options->batch),
-			  sluice_plan_state_size(subject->plan, options->batch),
-			  sluice_plan_workspace_size(subject->plan)};
-	void **const blocks[] = {&subject->initial, &subject->final, &subject->workspace};
-	size_t places[12], block_places[3];
+	size_t bytes = lay_out(subject, NULL);
 
-	for (size_t index = 0; index < network->cell_count; index++)
-		if (network->cells[index].hidden > hidden)
-			hidden = network->cells[index].hidden;
-	sizes[3] = sizes[4] = options->batch * hidden;
-	for (size_t index = 0; index < 12; index++)
-		places[index] = book(&total, sizes[index] * sizeof(float));
-	for (size_t index = 0; index < 3; index++)
-		block_places[index] = book(&total, bytes[index]);
-	tape_place = book(&total, tape);
-	subject->block = aligned_alloc(ALIGNMENT, total);
+	subject->block = aligned_alloc(ALIGNMENT, bytes);
 	if (!subject->block)
-		return sluice_fail(SLUICE_OUT_OF_MEMORY, "no memory for a run of %zu bytes", total);
-	memset(subject->block, 0, total);
-	for (size_t index = 0; index < 12; index++)
-		*arrays[index] = (float *)(void *)((char *)subject->block + places[index]);
-	for (size_t index = 0; index < 3; index++)
-		*blocks[index] = (char *)subject->block + block_places[index];
-	if (tape)
-		subject->tape = (char *)subject->block + tape_place;
+		return sluice_fail(SLUICE_OUT_OF_MEMORY, "no memory for a run of %zu bytes", bytes);
+	memset(subject->block, 0, bytes);
+	lay_out(subject, subject->block);
 	return SLUICE_OK;
 }
 

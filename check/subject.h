@@ -32,7 +32,6 @@ struct sluice__subject {
 	struct sluice__subject_options options;
 	struct sluice__subject_result result;
 	float *x, *y, *dx; /* in the plan's layout */
-	float *h, *c;      /* of one cell */
 	void *initial, *final, *workspace, *tape;
 	void *block;
 };
