@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Checks the documents: every C example that has a main() compiles and runs, every link into the repository leads there.
+"""Checks the documents: every C example that has a main() compiles and runs, every link into the repository leads
+somewhere.
 
 Usage: check_docs.py [--root ROOT] COMPILER ARGUMENT...   {source} and {program} among the arguments are replaced
        check_docs.py --self-test COMPILER ARGUMENT...     plants mistakes and expects them to be found
@@ -102,7 +103,7 @@ RIGHT = "```c\nint main(void)\n{\n\treturn 0;\n}\n```\n"
 # Name, content and the words that the complaint must hold; no words: the document is fine.
 PLANTED = [
     ("README.md", "# Two words\n" + RIGHT + "[up](docs/good.md#a-heading-here)\n[me](#two-words)\n", None),
-    ("docs/good.md", "# A `heading`, here\n`[not](a-link)`\n[out](https://example.org/x)\n```c\nint x = 1\n```\n", None),
+    ("docs/good.md", "# A `heading`, here\n`[not](a-link)`\n[out](https://example.org/)\n```c\nint x = 1\n```\n", None),
     ("docs/link.md", "\n[lost](nowhere.md)\n", "docs/link.md:2: the link nowhere.md leads nowhere"),
     ("docs/anchor.md", "[lost](good.md#elsewhere)\n", "names no heading"),
     ("docs/outside.md", "[out](../../x)\n", "leaves the repository"),

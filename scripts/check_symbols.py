@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Checks the names that libraries give away: every global symbol starts with sluice_, every kernel file has one.
 
-Usage: check_symbols.py LIBRARY...   (.a or .so; static ones are also linked into a shared one, to see what that exports)
+Usage: check_symbols.py LIBRARY...    .a or .so; static ones are also linked into a shared one, to see what that exports
+       check_symbols.py --self-test   plants one violation of each rule and expects it to be found
 
 A name without the prefix could clash with one of the program that links the library. A second symbol of a kernel file
 could be code for one instruction set that others end up calling on a machine without it.
@@ -63,9 +64,47 @@ def check_static(library, folder):
     return check_names(library, found, r"sluice_") + check_levels(library, found) + check_shared(shared)
 
 
+# Members of a library, and the words that the complaint must hold; no words: the library is fine.
+PUBLIC = '__attribute__((visibility("default"))) int sluice_x;\n'
+LEVEL = ("isa_x.c", "int sluice__kernels_x;\n")
+PLANTED = [
+    ([("a.c", PUBLIC), LEVEL], None),
+    ([("a.c", PUBLIC + "int x;\n"), LEVEL], "a.c.o defines x, which does not start with sluice_"),
+    ([("a.c", PUBLIC), ("isa_x.c", "int sluice__a, sluice__b;\n")], "isa_x.c.o defines 2 symbols"),
+    ([("a.c", PUBLIC)], "no member isa_"),
+    ([("a.c", PUBLIC + PUBLIC.replace("_x", "__y")), LEVEL], "libsluice.so defines sluice__y"),
+    ([("a.c", "int sluice_x;\n"), LEVEL], "libsluice.so exports nothing"),
+]
+
+
+def plant(folder, members):
+    objects = []
+    for name, text in members:
+        (folder / name).write_text(text)
+        objects.append(folder / (name + ".o"))
+        subprocess.run([os.environ.get("CC", "cc"), "-fPIC", "-fvisibility=hidden", "-c", folder / name,
+                        "-o", objects[-1]], check=True)
+    subprocess.run(["ar", "rc", folder / "libsluice.a", *objects], check=True)
+    return folder / "libsluice.a"
+
+
+def self_test():
+    failures = []
+    for members, words in PLANTED:
+        with tempfile.TemporaryDirectory() as folder:
+            library = plant(pathlib.Path(folder), members)
+            found = check_static(library, folder)
+        if len(found) != (words is not None) or (words and words not in found[0]):
+            failures.append(f"{members}: expected {words!r}, found {found}")
+    print("\n".join(failures) or f"symbols: {len(PLANTED)} planted libraries judged as expected")
+    return bool(failures)
+
+
 def main(libraries):
     if not libraries:
         sys.exit(__doc__)
+    if libraries == ["--self-test"]:
+        return self_test()
     mistakes = []
     with tempfile.TemporaryDirectory() as folder:
         for library in map(pathlib.Path, libraries):

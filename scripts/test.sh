@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds with gcc and with clang, and runs the tests: all of them with gcc, the quick ones with
-# clang and once more under AddressSanitizer and UndefinedBehaviorSanitizer. Exits with 1 if anything fails.
+# Installs what is missing, builds with gcc and with clang, and runs the tests: all of them with gcc, the quick ones
+# with clang and once more under AddressSanitizer and UndefinedBehaviorSanitizer. Exits with 1 if anything fails.
 #
 # Builds lie in build/test-*; they are kept, so that a second run is quick. TEST_JOBS sets how many jobs run at once.
 set -euo pipefail

@@ -23,8 +23,9 @@ project_test(docs LABEL quick COMMAND ${Python3_EXECUTABLE} ${scripts}/check_doc
 project_test(docs_self_test LABEL quick COMMAND ${Python3_EXECUTABLE} ${scripts}/check_docs.py --self-test ${compile})
 
 # What programs see of the libraries. Instrumented builds are not what is installed, so these are no quick tests.
-project_test(symbols LABEL package
-    COMMAND ${Python3_EXECUTABLE} ${scripts}/check_symbols.py $<TARGET_FILE:sluice> $<TARGET_FILE:sluice_io>)
+set(symbols ${CMAKE_COMMAND} -E env CC=${CMAKE_C_COMPILER} ${Python3_EXECUTABLE} ${scripts}/check_symbols.py)
+project_test(symbols LABEL package COMMAND ${symbols} $<TARGET_FILE:sluice> $<TARGET_FILE:sluice_io>)
+project_test(symbols_self_test LABEL package COMMAND ${symbols} --self-test)
 
 # The installed package, as a stranger uses it. The C++ compiler is the twin of the C compiler.
 string(REGEX REPLACE "gcc([^/]*)$" "g++\\1" cxx "${CMAKE_C_COMPILER}")

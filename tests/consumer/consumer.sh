@@ -3,7 +3,7 @@
 # with pkg-config, in C and in C++.
 #
 # consumer.sh static BUILD        installs the build tree BUILD as it is
-# consumer.sh shared BUILD ARCH   builds and installs a shared library from BUILD's sources, in lib/ARCH if ARCH is given
+# consumer.sh shared BUILD ARCH   builds and installs a shared library, in lib/ARCH if ARCH is given
 #
 # The environment gives CC, CXX, CMAKE and PYTHON; SOURCE is the root of the sources.
 set -eu
@@ -60,7 +60,7 @@ compile() {
     libraries=$(pkg-config --libs "$@" "$package")
     version=$(pkg-config --modversion "$package")
     eval "\"\$compiler\" -Wall -Wextra -Wpedantic -Werror -DEXPECTED_VERSION='\"$version\"' $flags \
-        -x $language \"\$here/\$source\" -x none $libraries -lm -o \"\$work/program\"" ||
+        -x $language \"\$here/\$source\" -x none $libraries -o \"\$work/program\"" ||
         fail "pkg-config: $source does not build as $language"
     (cd "$work" && LD_LIBRARY_PATH="$moved/$libdir" ./program) || fail "pkg-config: $source as $language failed"
 }
