@@ -32,7 +32,7 @@ string(REGEX REPLACE "gcc([^/]*)$" "g++\\1" cxx "${CMAKE_C_COMPILER}")
 string(REGEX REPLACE "clang([^/]*)$" "clang++\\1" cxx "${cxx}")
 string(REGEX REPLACE "/cc$" "/c++" cxx "${cxx}")
 set(environment ${CMAKE_COMMAND} -E env CC=${CMAKE_C_COMPILER} CXX=${cxx} CMAKE=${CMAKE_COMMAND}
-    PYTHON=${Python3_EXECUTABLE} SOURCE=${PROJECT_SOURCE_DIR})
+    CMAKE_GENERATOR=${CMAKE_GENERATOR} PYTHON=${Python3_EXECUTABLE} SOURCE=${PROJECT_SOURCE_DIR})
 set(consumer sh ${CMAKE_CURRENT_SOURCE_DIR}/consumer/consumer.sh)
 if(NOT BUILD_SHARED_LIBS)
     project_test(consumer_static LABEL package COMMAND ${environment} ${consumer} static ${PROJECT_BINARY_DIR})

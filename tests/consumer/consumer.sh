@@ -5,7 +5,7 @@
 # consumer.sh static BUILD        installs the build tree BUILD as it is
 # consumer.sh shared BUILD ARCH   builds and installs a shared library, in lib/ARCH if ARCH is given
 #
-# The environment gives CC, CXX, CMAKE and PYTHON; SOURCE is the root of the sources.
+# The environment gives CC, CXX, CMAKE, CMAKE_GENERATOR and PYTHON; SOURCE is the root of the sources.
 set -eu
 kind=$1 build=$2 arch=${3:-}
 here=$SOURCE/tests/consumer
@@ -25,7 +25,7 @@ install_static() {
 }
 
 install_shared() {
-    "$CMAKE" -S "$SOURCE" -B "$work/build" -G Ninja -DCMAKE_C_COMPILER="$CC" -DBUILD_SHARED_LIBS=ON \
+    "$CMAKE" -S "$SOURCE" -B "$work/build" -DCMAKE_C_COMPILER="$CC" -DBUILD_SHARED_LIBS=ON \
         -DBUILD_TESTING=OFF -DCMAKE_INSTALL_LIBDIR="$libdir" -DCMAKE_INSTALL_PREFIX="$work/installed" >"$work/log"
     "$CMAKE" --build "$work/build" -j2 --target install >>"$work/log" || { cat "$work/log"; fail "build failed"; }
     if grep -rl sluice_rules "$work/installed/$libdir/cmake" >&2; then
@@ -43,7 +43,7 @@ move() {
 }
 
 use_find_package() {
-    "$CMAKE" -S "$here" -B "$work/find" -G Ninja -DCMAKE_PREFIX_PATH="$moved" -DCMAKE_C_COMPILER="$CC" \
+    "$CMAKE" -S "$here" -B "$work/find" -DCMAKE_PREFIX_PATH="$moved" -DCMAKE_C_COMPILER="$CC" \
         -DCMAKE_CXX_COMPILER="$CXX" >"$work/log"
     "$CMAKE" --build "$work/find" -j2 >"$work/log" || { cat "$work/log"; fail "find_package: build failed"; }
     for program in consumer_c consumer_cpp core; do
