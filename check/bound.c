@@ -101,6 +101,7 @@ struct work {
 	double **dinputs; /* [layer_count + 1] bounds of its gradient */
 	double **gates;   /* [cell_count] bounds of i f g o [N,4H] */
 	double **da;      /* [cell_count] bounds of da [N,4H] */
+	struct sum *sums; /* scratch: inputs + hidden of any cell */
 	void *block;
 };
 
@@ -276,28 +277,33 @@ static struct number da_of(const struct work *work, size_t index, size_t n, size
 	return (struct number){work->gradients->da[index][place], work->da[index][place]};
 }
 
+/* Adds a row's terms a * b[k] to count sums, with b of an array and its bounds (NULL: exact). */
+static void sums_add(struct sum *sums, struct number a, const double *b, const double *b_error, size_t count)
+{
+	for (size_t k = 0; k < count; k++)
+		sum_add(&sums[k], a, (struct number){b[k], b_error ? b_error[k] : 0});
+}
+
 /* dh0 = R^T da, and this cell's part of dx = W^T da; the two cells of a bidirectional layer add up. */
 static void states_backward(struct work *work, size_t index, size_t n)
 {
 	const struct sluice__cell *cell = &work->network->cells[index];
 	const double *W = work->run->parameters + cell->weight_ih, *R = work->run->parameters + cell->weight_hh;
+	size_t I = cell->inputs, H = cell->hidden;
+	struct sum *dx = work->sums, *dh = work->sums + I;
 
-	for (size_t k = 0; k < cell->hidden; k++) {
-		struct sum dh = {0, 0, 0};
-
-		for (size_t row = 0; row < 4 * cell->hidden; row++)
-			sum_add(&dh, da_of(work, index, n, row), exact(R[row * cell->hidden + k]));
-		work->bound->dh0[cell->state * work->run->batch + n * cell->hidden + k] = sum_error(&dh);
+	memset(work->sums, 0, (I + H) * sizeof(*work->sums));
+	for (size_t row = 0; row < 4 * H; row++) {
+		sums_add(dx, da_of(work, index, n, row), W + row * I, NULL, I);
+		sums_add(dh, da_of(work, index, n, row), R + row * H, NULL, H);
 	}
-	for (size_t k = 0; k < cell->inputs; k++) {
-		size_t place = n * cell->inputs + k;
-		double total = work->gradients->dinputs[cell->layer][place];
-		struct sum dx = {0, 0, 0};
+	for (size_t k = 0; k < H; k++)
+		work->bound->dh0[cell->state * work->run->batch + n * H + k] = sum_error(&dh[k]);
+	for (size_t k = 0; k < I; k++) {
+		double total = work->gradients->dinputs[cell->layer][n * I + k];
 
-		for (size_t row = 0; row < 4 * cell->hidden; row++)
-			sum_add(&dx, da_of(work, index, n, row), exact(W[row * cell->inputs + k]));
 		/* The sum over both directions is rounded once more. */
-		work->dinputs[cell->layer][place] += sum_error(&dx) + (cell->direction ? U * fabs(total) : 0);
+		work->dinputs[cell->layer][n * I + k] += sum_error(&dx[k]) + (cell->direction ? U * fabs(total) : 0);
 	}
 }
 
@@ -305,35 +311,25 @@ static void states_backward(struct work *work, size_t index, size_t n)
 static void parameters_backward(struct work *work, size_t index, size_t row)
 {
 	const struct sluice__cell *cell = &work->network->cells[index];
+	size_t I = cell->inputs, H = cell->hidden, batch = work->run->batch;
+	const double *x = work->trace->inputs[cell->layer], *x_error = work->inputs[cell->layer];
+	const double *h0 = work->run->h0 ? work->run->h0 + cell->state * batch : NULL;
+	struct sum *dW = work->sums, *dR = work->sums + I, db = {0, 0, 0};
 	double *out = work->bound->dparameters;
-	size_t batch = work->run->batch;
-	struct sum db = {0, 0, 0};
 
-	for (size_t n = 0; n < batch; n++)
+	memset(work->sums, 0, (I + H) * sizeof(*work->sums));
+	for (size_t n = 0; n < batch; n++) {
 		sum_add(&db, da_of(work, index, n, row), exact(1));
+		sums_add(dW, da_of(work, index, n, row), x + n * I, x_error + n * I, I);
+		if (h0)
+			sums_add(dR, da_of(work, index, n, row), h0 + n * H, NULL, H);
+	}
 	if (cell->bias != SLUICE__NONE)
 		out[cell->bias + row] = sum_error(&db);
-	for (size_t k = 0; k < cell->inputs; k++) {
-		struct sum dW = {0, 0, 0};
-
-		for (size_t n = 0; n < batch; n++) {
-			size_t place = n * cell->inputs + k;
-			struct number x = {work->trace->inputs[cell->layer][place], work->inputs[cell->layer][place]};
-
-			sum_add(&dW, da_of(work, index, n, row), x);
-		}
-		out[cell->weight_ih + row * cell->inputs + k] = sum_error(&dW);
-	}
-	for (size_t k = 0; k < cell->hidden; k++) {
-		struct sum dR = {0, 0, 0};
-
-		for (size_t n = 0; n < batch; n++) {
-			double h = work->run->h0 ? work->run->h0[cell->state * batch + n * cell->hidden + k] : 0;
-
-			sum_add(&dR, da_of(work, index, n, row), exact(h));
-		}
-		out[cell->weight_hh + row * cell->hidden + k] = sum_error(&dR);
-	}
+	for (size_t k = 0; k < I; k++)
+		out[cell->weight_ih + row * I + k] = sum_error(&dW[k]);
+	for (size_t k = 0; k < H; k++)
+		out[cell->weight_hh + row * H + k] = sum_error(&dR[k]);
 }
 
 static void backward(struct work *work)
@@ -368,13 +364,17 @@ static sluice_status work_create(struct work *work)
 {
 	const struct sluice__network *network = work->network;
 	size_t layers = network->layer_count, cells = network->cell_count, batch = work->run->batch;
-	size_t count = 8 * batch * network->state_width;
+	size_t count = 8 * batch * network->state_width, widest = 0;
 	double **pointers, *next;
 
 	for (size_t layer = 0; layer <= layers; layer++)
 		count += 2 * batch * network->widths[layer];
+	for (size_t index = 0; index < cells; index++)
+		if (network->cells[index].inputs + network->cells[index].hidden > widest)
+			widest = network->cells[index].inputs + network->cells[index].hidden;
+	work->sums = calloc(widest, sizeof(*work->sums));
 	work->block = pointers = calloc(2 * (layers + 1) + 2 * cells + count, sizeof(double));
-	if (!pointers)
+	if (!pointers || !work->sums)
 		return sluice_fail(SLUICE_OUT_OF_MEMORY, "no memory for bounds of %zu numbers", count);
 	next = (double *)work->block + 2 * (layers + 1) + 2 * cells;
 	work->inputs = pointers;
@@ -416,7 +416,7 @@ sluice_status sluice__bound_create(const struct sluice__network *network, const 
 				   const struct sluice__oracle_gradients_f64 *gradients, struct sluice__bound *out)
 {
 	struct sluice__bound bound = {0};
-	struct work work = {network, run, trace, gradients, &bound, NULL, NULL, NULL, NULL, NULL};
+	struct work work = {.network = network, .run = run, .trace = trace, .gradients = gradients, .bound = &bound};
 	sluice_status status;
 
 	if (run->steps != 1)
@@ -425,16 +425,17 @@ sluice_status sluice__bound_create(const struct sluice__network *network, const 
 	if (status != SLUICE_OK)
 		return status;
 	status = work_create(&work);
-	if (status != SLUICE_OK) {
+	if (status == SLUICE_OK) {
+		forward(&work);
+		if (gradients)
+			backward(&work);
+		*out = bound;
+	} else {
 		sluice__bound_destroy(&bound);
-		return status;
 	}
-	forward(&work);
-	if (gradients)
-		backward(&work);
+	free(work.sums);
 	free(work.block);
-	*out = bound;
-	return SLUICE_OK;
+	return status;
 }
 
 void sluice__bound_destroy(struct sluice__bound *bound)
