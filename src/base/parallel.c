@@ -36,7 +36,7 @@ static inline void pause_briefly(void)
 void sluice__barrier_wait(struct sluice__barrier *barrier, int count)
 {
 	/* Beyond this the other thread has lost its core, and spinning keeps it from getting one back. */
-	enum { SPINS = 4000 };
+	enum { SPINS = 500 };
 	if (count <= 1)
 		return;
 	unsigned generation = atomic_load_explicit(&barrier->generation, memory_order_relaxed);
