@@ -256,6 +256,26 @@ static void test_clipping(void **state)
 	}
 }
 
+/* Every update drops other outputs, and the number of the update decides which. */
+static void test_dropout(void **state)
+{
+	(void)state;
+	static const uint64_t updates[] = {1, 2, 1};
+	struct sluice__train_options options = small_options();
+	double losses[3], norm;
+	options.dropout = 0.5;
+	for (size_t k = 0; k < 3; k++) {
+		struct sluice__text text;
+		struct sluice__learner learner;
+		open_learner(fixture_context(), &options, &text, &learner);
+		assert_int_equal(sluice__learner_update(&learner, updates[k], 0.1, 0, &losses[k], &norm), SLUICE_OK);
+		sluice__learner_release(&learner);
+		sluice__text_release(&text);
+	}
+	assert_true(losses[0] == losses[2]);
+	assert_true(losses[0] != losses[1]);
+}
+
 /* ----------------------------------------------------------------------------------------- the whole course ---- */
 
 static struct sluice__train_result train(const struct sluice__train_options *options)
@@ -273,6 +293,8 @@ static void test_learns(void **state)
 	double bits[2];
 	options.epochs = 30;
 	options.hidden = 32;
+	options.schedule.rate =
+		0.02; /* so that it learns the training part by heart, and its last validation is not its best */
 	options.baselines = 1;
 	options.output = path_of("learnt.safetensors");
 	struct sluice__train_result result = train(&options);
@@ -289,6 +311,9 @@ static void test_learns(void **state)
 	struct sluice__characters characters;
 	assert_int_equal(sluice_tensors_open(context, options.output, &tensors), SLUICE_OK);
 	assert_int_equal(sluice__characters_get(context, tensors, &characters), SLUICE_OK);
+	const char *training = sluice_tensors_metadata(tensors, "sluice.training");
+	assert_non_null(training);
+	assert_true(strtoull(training, NULL, 10) < result.updates);
 	sluice_tensors_destroy(tensors);
 	open_learner(context, &options, &text, &learner);
 	memcpy(learner.blocks[0].parameters, sluice_model_parameters(characters.model, NULL),
@@ -326,6 +351,8 @@ static void assert_resume(struct sluice__train_options options)
 		assert_true(++calls <= 1000);
 	} while (result.stopped);
 	assert_int_equal(result.updates, whole.updates);
+	assert_true(result.training_loss == whole.training_loss);
+	assert_true(isnan(whole.validation_loss) || result.validation_loss == whole.validation_loss);
 	assert_true(calls > (int)whole.updates);
 	assert_same_file(log, options.log);
 	assert_same_file(curve, options.curve);
@@ -348,7 +375,7 @@ static void test_resume(void **state)
 	options.optimizer.kind = SLUICE_OPTIMIZER_RMSPROP;
 	options.optimizer.momentum = 0.5f;
 	options.schedule.kind = SLUICE__SCHEDULE_PLATEAU;
-	options.schedule.plateau_patience = 0;
+	options.schedule.plateau_patience = 1;
 	options.schedule.rate = 0.05; /* too high, so that validations fail to improve */
 	options.validate_every = 3;
 	assert_resume(options);
@@ -451,6 +478,21 @@ static void test_bad_checkpoints(void **state)
 	options.seed = 1;
 	assert_refused(&options, SLUICE_INVALID_ARGUMENT, "its seed is 0, not 1");
 	options.seed = 0;
+	/* What a log got after the checkpoint is cut off, even if nothing follows. */
+	size_t log_count;
+	unsigned char *log = fixture_read(options.log, &log_count);
+	FILE *file = fopen(options.log, "ab");
+	assert_non_null(file);
+	fputs("13,1,0.002,a line cut sho", file);
+	fclose(file);
+	train(&options);
+	size_t cut_count;
+	unsigned char *cut = fixture_read(options.log, &cut_count);
+	assert_int_equal(cut_count, log_count);
+	assert_memory_equal(cut, log, log_count);
+	free(cut);
+	free(log);
+
 	write_text(path_of("other.txt"), 2001);
 	const char *other = path_of("other.txt");
 	options.texts = &other;
@@ -512,6 +554,7 @@ int main(void)
 		cmocka_unit_test(test_ngrams_are_distributions),
 		cmocka_unit_test(test_embedding_gradient),
 		cmocka_unit_test(test_clipping),
+		cmocka_unit_test(test_dropout),
 		cmocka_unit_test(test_learns),
 		cmocka_unit_test(test_resume),
 		cmocka_unit_test(test_refusals),
