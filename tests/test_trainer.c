@@ -290,25 +290,46 @@ static void test_learns(void **state)
 {
 	(void)state;
 	struct sluice__train_options options = small_options();
-	double bits[2];
 	options.epochs = 30;
 	options.hidden = 32;
-	options.schedule.rate =
-		0.02; /* so that it learns the training part by heart, and its last validation is not its best */
 	options.baselines = 1;
-	options.output = path_of("learnt.safetensors");
 	struct sluice__train_result result = train(&options);
-	bits[0] = SLUICE__BITS(result.validation_loss);
+	const double bits = SLUICE__BITS(result.validation_loss);
 	/* The text is eight words drawn at random, 3 bits for about 4.6 characters: no model that knows single
 	 * characters only (order 0) comes near, and one that has learnt the words must beat the pairs (order 1). */
-	if (!(bits[0] < result.ngram_bits[1] && result.ngram_bits[1] < result.ngram_bits[0]))
-		fail_msg("validation %g, order 1 %g, order 0 %g", bits[0], result.ngram_bits[1], result.ngram_bits[0]);
-	/* The file holds the model of the best validation: judged again it has that loss. */
+	if (!(bits < result.ngram_bits[1] && result.ngram_bits[1] < result.ngram_bits[0]))
+		fail_msg("validation %g, order 1 %g, order 0 %g", bits, result.ngram_bits[1], result.ngram_bits[0]);
+}
+
+/* Where the validation part is the training part's language backwards, learning soon makes its loss worse, and the file
+ * holds an earlier model: judged again, it has the loss that was reported. */
+static void test_best_model_is_kept(void **state)
+{
+	(void)state;
+	struct sluice__train_options options = small_options();
+	size_t count;
+	unsigned char *bytes = fixture_read(text_path, &count);
+	for (size_t left = 1800, right = 1999; left < right; left++, right--) {
+		unsigned char byte = bytes[left];
+		bytes[left] = bytes[right];
+		bytes[right] = byte;
+	}
+	const char *path = path_of("backwards.txt");
+	fixture_write(path, bytes, count);
+	free(bytes);
+	options.texts = &path;
+	options.epochs = 30;
+	options.hidden = 32;
+	options.schedule.rate = 0.01;
+	options.output = path_of("best.safetensors");
+	struct sluice__train_result result = train(&options);
+
 	sluice_context *context = fixture_context();
 	struct sluice__text text;
 	struct sluice__learner learner;
-	sluice_tensors *tensors;
 	struct sluice__characters characters;
+	sluice_tensors *tensors;
+	double loss;
 	assert_int_equal(sluice_tensors_open(context, options.output, &tensors), SLUICE_OK);
 	assert_int_equal(sluice__characters_get(context, tensors, &characters), SLUICE_OK);
 	const char *training = sluice_tensors_metadata(tensors, "sluice.training");
@@ -319,8 +340,8 @@ static void test_learns(void **state)
 	memcpy(learner.blocks[0].parameters, sluice_model_parameters(characters.model, NULL),
 	       learner.blocks[0].count * sizeof(float));
 	memcpy(learner.blocks[1].parameters, characters.table, learner.blocks[1].count * sizeof(float));
-	assert_int_equal(sluice__learner_validate(&learner, &bits[1]), SLUICE_OK);
-	assert_true(SLUICE__BITS(bits[1]) == bits[0]);
+	assert_int_equal(sluice__learner_validate(&learner, &loss), SLUICE_OK);
+	assert_true(loss == result.validation_loss);
 	sluice__learner_release(&learner);
 	sluice__text_release(&text);
 	sluice__characters_release(&characters);
@@ -376,9 +397,13 @@ static void test_resume(void **state)
 	options.optimizer.momentum = 0.5f;
 	options.schedule.kind = SLUICE__SCHEDULE_PLATEAU;
 	options.schedule.plateau_patience = 1;
-	options.schedule.rate = 0.05; /* too high, so that validations fail to improve */
-	options.validate_every = 3;
+	options.schedule.rate = 0.5; /* too high, so that validations fail to improve */
+	options.validate_every = 2;
 	assert_resume(options);
+	size_t count;
+	unsigned char *log = fixture_read(path_of("whole.csv"), &count);
+	assert_non_null(strstr((char *)log, ",0.25,")); /* the rate was reduced indeed */
+	free(log);
 
 	options.optimizer.kind = SLUICE_OPTIMIZER_SGD;
 	options.optimizer.momentum = 0.9f;
@@ -556,6 +581,7 @@ int main(void)
 		cmocka_unit_test(test_clipping),
 		cmocka_unit_test(test_dropout),
 		cmocka_unit_test(test_learns),
+		cmocka_unit_test(test_best_model_is_kept),
 		cmocka_unit_test(test_resume),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_bad_checkpoints),
