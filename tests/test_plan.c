@@ -1,4 +1,5 @@
 /* test_plan.c exists for what a plan promises beside numbers: many threads at once, denormals, a log, an update. */
+#define _DEFAULT_SOURCE
 #include <float.h>
 #include <math.h>
 #include <pthread.h>
@@ -8,6 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__linux__)
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
 #include <cmocka.h>
 
 #include "network_fixture.h"
@@ -116,6 +124,44 @@ static void test_denormals(void **unused)
 #endif
 }
 
+#if defined(__linux__)
+enum { CHILD_CANNOT = 77 };
+
+/* Runs steps and sequences where the kernel kills whoever asks it for anything but the end. */
+static void run_in_jail(struct network *network)
+{
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) != 0)
+		_exit(CHILD_CANNOT);
+	sluice_status status = SLUICE_OK;
+	for (int repetition = 0; repetition < 100 && status == SLUICE_OK; repetition++) {
+		status = sluice_step(network->plan, &network->run);
+		if (status == SLUICE_OK)
+			status = sluice_forward(network->plan, &network->run);
+	}
+	syscall(SYS_exit, status == SLUICE_OK ? 0 : 1);
+}
+
+static void test_no_system_call(void **unused)
+{
+	(void)unused;
+	struct wish stream = wish;
+	stream.training = 0;
+	struct network network = network_create(&stream);
+	int status;
+	const pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0)
+		run_in_jail(&network);
+	assert_true(waitpid(child, &status, 0) == child);
+	network_destroy(&network);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_CANNOT) {
+		print_message("skipped: this system has no strict seccomp\n");
+		skip();
+	}
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+#endif
+
 static void keep_line(void *user, const char *text)
 {
 	snprintf(user, 256, "%s", text);
@@ -211,6 +257,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_many_threads_share_a_plan),
 		cmocka_unit_test(test_denormals),
+#if defined(__linux__)
+		cmocka_unit_test(test_no_system_call),
+#endif
 		cmocka_unit_test(test_log),
 		cmocka_unit_test(test_update),
 		cmocka_unit_test(test_initialize),
