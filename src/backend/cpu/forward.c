@@ -101,6 +101,18 @@ static void store_final(const struct strip *strip)
 	}
 }
 
+/* Whether a step multiplies its input itself. Else the input of all steps is projected first, in one product that reads
+ * the weights once: that pays while rows are few, until what it writes and reads again outweighs the weights. */
+static bool fuses_input(const struct strip *strip)
+{
+	enum { FEW_ROWS = 6, MANY_ROWS = 32, RESIDENT_BYTES = 1 << 20 };
+	const struct pass *pass = strip->pass;
+	const size_t width = pass->prepared->network->layers[strip->layer].inputs + strip->packed->hidden;
+	const size_t unit_bytes = SLUICE__GATES * pass->plan->kernels.lanes * sizeof(float);
+	const bool resident = (strip->last - strip->first) * width * unit_bytes <= RESIDENT_BYTES;
+	return pass->batch >= MANY_ROWS || (pass->batch >= FEW_ROWS && resident);
+}
+
 /* gates = bias + input W^T of all steps, for the strip's blocks. */
 static void project_input(const struct strip *strip)
 {
@@ -130,7 +142,25 @@ static void project_input(const struct strip *strip)
 		}
 }
 
-static void recur(const struct strip *strip, const struct team *team)
+/* The products that enter a step: its input, unless that has been projected, and h. They are added in this order. */
+static void set_operands(const struct strip *strip, bool fused, size_t t, struct sluice__step *job)
+{
+	const struct pass *pass = strip->pass;
+	const struct packed_layer *packed = strip->packed;
+	const float *weights = pass->plan->packed;
+	job->operands = 0;
+	for (size_t each = 0; fused && each < packed->segments; each++) {
+		const struct segment *segment = &packed->segment[each];
+		const struct rows x = sluice__pass_input(pass, strip->layer, each);
+		job->operand[job->operands++] = (struct sluice__operand){x.at + t * x.step, x.row, segment->width,
+									 weights + segment->forward[strip->direction]};
+	}
+	job->operand[job->operands++] =
+		(struct sluice__operand){history_before(&strip->h, t), packed->padded, packed->hidden,
+					 weights + packed->recurrent[strip->direction]};
+}
+
+static void recur(const struct strip *strip, bool fused, const struct team *team)
 {
 	const struct pass *pass = strip->pass;
 	const struct packed_layer *packed = strip->packed;
@@ -139,11 +169,8 @@ static void recur(const struct strip *strip, const struct team *team)
 		.rows = pass->batch,
 		.first = strip->first,
 		.last = strip->last,
-		.start_row = gates_row,
-		.operand[0] = {.a_row = packed->padded,
-			       .depth = packed->hidden,
-			       .panels = pass->plan->packed + packed->recurrent[strip->direction]},
-		.operands = 1,
+		.start = pass->plan->packed + packed->bias[strip->direction],
+		.start_row = fused ? 0 : gates_row,
 		.c_prev_row = packed->padded,
 		.c_row = packed->padded,
 		.h_row = packed->padded,
@@ -152,9 +179,10 @@ static void recur(const struct strip *strip, const struct team *team)
 	for (size_t done = 0; done < pass->steps; done++) {
 		const size_t t = start ? start - done : done;
 		float *gates = strip->gates + t * pass->batch * gates_row;
-		job.start = gates;
+		if (!fused)
+			job.start = gates;
 		job.gates = pass->run->tape ? gates : NULL;
-		job.operand[0].a = history_before(&strip->h, t);
+		set_operands(strip, fused, t, &job);
 		job.c_prev = history_before(&strip->c, t);
 		job.h = history_at(&strip->h, t);
 		job.c = history_at(&strip->c, t);
@@ -166,10 +194,12 @@ static void recur(const struct strip *strip, const struct team *team)
 static void run_direction(struct pass *pass, size_t layer, size_t direction, const struct team *team)
 {
 	struct strip strip = strip_of(pass, layer, direction, team);
+	const bool fused = fuses_input(&strip);
 	load_initial(&strip);
-	project_input(&strip);
+	if (!fused)
+		project_input(&strip);
 	team_wait(team);
-	recur(&strip, team);
+	recur(&strip, fused, team);
 	store_final(&strip);
 }
 
