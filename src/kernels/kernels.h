@@ -45,6 +45,7 @@ struct sluice__operand {
  *   a = start + sum over operands;  i f o = sigmoid(a), g = tanh(a);  c = f c_prev + i g;  h = o tanh(c). */
 struct sluice__step {
 	size_t rows, first, last;
+	bool descending;    /* the last block first; changes no result */
 	const float *start; /* [row][block][gate][lane]; the bias, or the bias plus what was projected before */
 	size_t start_row;   /* 0: the same for every row */
 	struct sluice__operand operand[3];

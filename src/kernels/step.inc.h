@@ -79,13 +79,17 @@ static void step_rows(const struct sluice__step *job, size_t row, size_t rows, s
 
 static void step_f32(const struct sluice__step *job)
 {
-	size_t block = job->first;
-	if (job->rows == 1)
-		for (; block + 2 <= job->last; block += 2)
+	const size_t count = job->last - job->first;
+	for (size_t done = 0, width; done < count; done += width) {
+		width = job->rows == 1 && count - done >= 2 ? 2 : 1;
+		const size_t block = job->descending ? job->last - done - width : job->first + done;
+		if (width == 2) {
 			step_pair(job, 0, block);
-	for (; block < job->last; block++)
+			continue;
+		}
 		for (size_t row = 0, rows; row < job->rows; row += rows) {
 			rows = tile_height(job->rows - row);
 			step_rows(job, row, rows, block);
 		}
+	}
 }

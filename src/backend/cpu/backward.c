@@ -105,7 +105,7 @@ static void store_initial(const struct strip *strip)
 }
 
 /* dh of the strip's units from da of one step: da R. */
-static void recur_panels(const struct strip *strip, const float *da)
+static void recur_panels(const struct strip *strip, const float *da, bool descending)
 {
 	const struct pass *pass = strip->pass;
 	const struct packed_layer *packed = strip->packed;
@@ -121,6 +121,7 @@ static void recur_panels(const struct strip *strip, const float *da)
 		.c_step = pass->batch * packed->padded,
 		.c_row = packed->padded,
 		.c_padded = true,
+		.descending = descending,
 	};
 	if (strip->units)
 		sluice__matrix_multiply(&pass->plan->kernels, &product);
@@ -160,7 +161,8 @@ static void recur(const struct strip *strip, const struct team *team)
 		};
 		pass->plan->kernels.cell_backward(&job);
 		team_wait(team);
-		recur_panels(strip, da);
+		/* As forward: what the step before read last is still in the cache. */
+		recur_panels(strip, da, done % 2 != 0);
 	}
 }
 

@@ -102,7 +102,8 @@ struct product {
 	bool add;
 	float *c;
 	size_t c_step, c_row;
-	bool c_padded; /* rows of c have room for whole vectors */
+	bool c_padded;   /* rows of c have room for whole vectors */
+	bool descending; /* the last panel first; changes no result */
 };
 void sluice__matrix_multiply(const struct sluice__kernels *kernels, const struct product *product);
 

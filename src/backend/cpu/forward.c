@@ -182,6 +182,9 @@ static void recur(const struct strip *strip, bool fused, const struct team *team
 		if (!fused)
 			job.start = gates;
 		job.gates = pass->run->tape ? gates : NULL;
+		/* Every other step begins with the weights that the step before read last: they are still in the cache.
+		 */
+		job.descending = done % 2 != 0;
 		set_operands(strip, fused, t, &job);
 		job.c_prev = history_before(&strip->c, t);
 		job.h = history_at(&strip->h, t);

@@ -74,25 +74,25 @@ static void multiply_rows(const struct sluice__kernels *kernels, const struct pr
 			  const float *a, size_t a_row, float *c, size_t c_row)
 {
 	const size_t full = SLUICE__PANEL_VECTORS * kernels->lanes;
-	const float *panel = product->panels;
-	for (size_t column = 0; column < product->width; column += full) {
-		size_t real = product->width - column < full ? product->width - column : full;
-		struct panel_job job = {.rows = rows,
-					.vectors = vectors_of(kernels, real),
-					.depth = product->depth,
-					.real = real,
-					.a = a,
-					.panel = panel,
-					.bias = product->bias ? product->bias + column : NULL,
-					.a_row = a_row,
-					.c = c + column,
-					.c_row = c_row,
-					.add = product->add};
+	const size_t panels = (product->width + full - 1) / full;
+	for (size_t done = 0; done < panels; done++) {
+		const size_t column = (product->descending ? panels - 1 - done : done) * full;
+		const size_t real = product->width - column < full ? product->width - column : full;
+		const struct panel_job job = {.rows = rows,
+					      .vectors = vectors_of(kernels, real),
+					      .depth = product->depth,
+					      .real = real,
+					      .a = a,
+					      .panel = product->panels + column * product->depth,
+					      .bias = product->bias ? product->bias + column : NULL,
+					      .a_row = a_row,
+					      .c = c + column,
+					      .c_row = c_row,
+					      .add = product->add};
 		if (product->c_padded || real % kernels->lanes == 0)
 			whole_panel(kernels, &job);
 		else
 			tail_panel(kernels, &job);
-		panel += product->depth * job.vectors * kernels->lanes;
 	}
 }
 
