@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 # What a judge runs, and the target it needs. The problems leave rests in every tile, vector and panel.
-PROBLEMS = ["t9n3i5h17l2bi", "t6n7i3h33l2rev", "t4n2i140h70", "t3n1i2h40"]
+PROBLEMS = ["t9n3i5h17l2bi", "t6n7i3h33l2rev", "t4n2i140h70", "t3n1i2h40", "t3n7i5h17l2bi"]
 JUDGES = {
     "kernels": (["test_kernels"], ["tests/test_kernels"]),
     "bits": (["test_bits"], ["tests/test_bits"]),
