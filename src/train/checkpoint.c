@@ -232,6 +232,8 @@ sluice_status sluice__checkpoint_write(const char *path, const struct sluice__le
 	if (status == SLUICE_OK)
 		status = sluice_tensors_set_metadata(tensors, PREFIX "updates", total);
 	if (status == SLUICE_OK)
+		status = sluice_tensors_set_metadata(tensors, PREFIX "isa", sluice_context_isa(learner->context));
+	if (status == SLUICE_OK)
 		status = visit_tensors(learner, &copy, add_tensor, tensors);
 	if (status == SLUICE_OK)
 		status = sluice_tensors_write(tensors, path);
@@ -298,6 +300,8 @@ static sluice_status read_course(const sluice_tensors *tensors, struct sluice__c
 			return sluice_fail(SLUICE_FORMAT, "%s is not a checkpoint: %s is %s, not a number",
 					   sluice_tensors_source(tensors), key, text ? text : "missing");
 	}
+	const char *isa = sluice_tensors_metadata(tensors, PREFIX "isa");
+	snprintf(course->isa, sizeof(course->isa), "%s", isa ? isa : "");
 	if (course->chunk > course->chunks || !series_is_sound(&course->training) ||
 	    !series_is_sound(&course->validation))
 		return sluice_fail(SLUICE_FORMAT, "%s: its position in the text or its curves make no sense",

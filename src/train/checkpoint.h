@@ -17,6 +17,7 @@ struct sluice__course {
 	double training_loss;   /* mean over the updates between the last two validations */
 	struct sluice__progress progress;
 	struct sluice__series training, validation; /* curves */
+	char isa[16];                               /* the checkpoint's instruction-set level; "" if it says none */
 };
 
 /* Writes everything as one safetensors file; the old one stays if that fails. Errors: IO, OUT_OF_MEMORY. */

@@ -171,6 +171,17 @@ static void describe_start(struct trainer *trainer, int resumed)
 				options->checkpoint);
 }
 
+/* A course may move to another machine; it is only no longer the one that was begun, bit for bit. */
+static void warn_of_level(struct trainer *trainer)
+{
+	const char *now = sluice_context_isa(trainer->learner.context), *then = trainer->course.isa;
+	if (then[0] != '\0' && strcmp(then, now) != 0)
+		sluice__log_say(&trainer->log,
+				"the checkpoint was written on level %s, this is %s: the bits will differ from those "
+				"of an uninterrupted course",
+				then, now);
+}
+
 static sluice_status start(struct trainer *trainer, sluice_context *context)
 {
 	const struct sluice__train_options *options = trainer->options;
@@ -200,6 +211,7 @@ static sluice_status start(struct trainer *trainer, sluice_context *context)
 	for (size_t k = 0; k < trainer->learner.block_count; k++)
 		result->parameters += trainer->learner.blocks[k].count;
 	describe_start(trainer, resumed);
+	warn_of_level(trainer);
 	return SLUICE_OK;
 }
 

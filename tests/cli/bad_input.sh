@@ -70,6 +70,8 @@ expect 0 "updates 8 of 8" train text.txt --updates 8 --checkpoint-every 2 --outp
 # Checkpoints of another course, and none.
 expect 1 "its hidden is 8, not 9" train text.txt --hidden 9 --output m.st --resume
 expect 1 "its text is" train text.txt text.txt --output m.st --resume
+"$sluice" info | grep -q "scalar (used)" ||
+	expect 0 "written on level" train text.txt --updates 8 --checkpoint-every 2 --output m.st --resume --isa scalar
 expect 1 "m.st is not a checkpoint" train text.txt --output m.st --checkpoint m.st --resume
 
 # Models: every hundredth length of the file, and what is no model.
