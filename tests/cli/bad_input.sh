@@ -3,9 +3,10 @@
 . "$(dirname "$0")/common.sh"
 
 make_text 3000 >text.txt
-small="--hidden 8 --layers 1 --embedding 4 --steps 10 --batch 2 --quiet"
-# shellcheck disable=SC2086 # the options are words
-train() { "$sluice" train $small "$@"; }
+small="--hidden 8 --layers 1 --embedding 4 --steps 10 --batch 2"
+train() { loud "$@" --quiet; }
+# shellcheck disable=SC2086,SC2317 # the options are words; called by expect
+loud() { "$sluice" train $small "$@"; }
 
 # Texts.
 : >empty.txt
@@ -71,7 +72,7 @@ expect 0 "updates 8 of 8" train text.txt --updates 8 --checkpoint-every 2 --outp
 expect 1 "its hidden is 8, not 9" train text.txt --hidden 9 --output m.st --resume
 expect 1 "its text is" train text.txt text.txt --output m.st --resume
 "$sluice" info | grep -q "scalar (used)" ||
-	expect 0 "written on level" train text.txt --updates 8 --checkpoint-every 2 --output m.st --resume --isa scalar
+	expect 0 "written on level" loud text.txt --updates 8 --checkpoint-every 2 --output m.st --resume --isa scalar
 expect 1 "m.st is not a checkpoint" train text.txt --output m.st --checkpoint m.st --resume
 
 # Models: every hundredth length of the file, and what is no model.
