@@ -137,6 +137,7 @@ static void test_absent_outgoing(void **unused)
 			gradients.dparameters = wanted & 2 ? network.dparameters : NULL;
 			gradients.dinitial = wanted & 4 ? network.dinitial : NULL;
 			memset(network.dx, 0x11, all.x_bytes);
+			memset(network.dparameters, 0x11, all.parameter_bytes);
 			memset(network.dinitial, 0, all.state_bytes);
 			backward(&network, &gradients);
 			if (wanted & 1)

@@ -387,7 +387,7 @@ typedef struct sluice_gradients {
 	const float *dy;     /* dL/dy [T,N,outputs] */
 	const void *dfinal;  /* dL/d(final state), laid out as a state of N rows */
 	float *dx;           /* dL/dx [T,N,I] */
-	float *dparameters;  /* dL/d(parameters), laid out as the canonical block */
+	float *dparameters;  /* dL/d(parameters), laid out as the canonical block, gaps included */
 	void *dinitial;      /* dL/d(initial state), laid out as a state of N rows; may be dfinal */
 	unsigned accumulate; /* SLUICE_ACCUMULATE_... or-ed together */
 } sluice_gradients;

@@ -1,6 +1,20 @@
 /* backward.c exists to check a gradient call completely, then hand it to the backend. */
 #include "core/internal.h"
 
+#include <string.h>
+
+/* Gradients that are overwritten are overwritten whole: whoever sums over the block meets no leftovers between tensors.
+ */
+static void clear_gaps(const sluice_model *model, float *dparameters)
+{
+	for (size_t index = 0; index < model->named_count; index++) {
+		const struct sluice__named *named = &model->named[index];
+		const size_t end = named->offset + named->rows * named->columns;
+		const size_t next = index + 1 < model->named_count ? named[1].offset : model->network.parameter_count;
+		memset(dparameters + end, 0, (next - end) * sizeof *dparameters);
+	}
+}
+
 sluice_status sluice_backward(const sluice_plan *plan, const sluice_run *given, const sluice_gradients *given_gradients)
 {
 	enum { ALL = SLUICE_ACCUMULATE_X | SLUICE_ACCUMULATE_PARAMETERS | SLUICE_ACCUMULATE_STATE };
@@ -20,5 +34,7 @@ sluice_status sluice_backward(const sluice_plan *plan, const sluice_run *given, 
 	if (gradients.dinitial && gradients.dinitial == gradients.dfinal &&
 	    (gradients.accumulate & SLUICE_ACCUMULATE_STATE))
 		return SLUICE_INVALID("gradients.dinitial is dfinal and to be accumulated, expected different memory");
+	if (gradients.dparameters && !(gradients.accumulate & SLUICE_ACCUMULATE_PARAMETERS))
+		clear_gaps(plan->model, gradients.dparameters);
 	return plan->model->context->backend->backward(&plan->prepared, &run, &gradients);
 }
