@@ -28,8 +28,8 @@ struct strip {
 	const struct packed_layer *packed;
 	const float *gates;
 	struct history c;
-	size_t first_panel, last_panel, first, last; /* panels, and the vectors in them */
-	size_t unit, units;                          /* real hidden units */
+	size_t first_panel, first, last; /* panel, and the vectors of all its panels */
+	struct columns columns;
 	float *da, *dh, *dc;
 };
 
@@ -37,7 +37,6 @@ static struct strip strip_of(struct pass *pass, size_t layer, size_t direction, 
 {
 	const struct packed_layer *packed = &pass->plan->layers[layer];
 	const struct sluice__range own = sluice__share(packed->panels, team->index, team->count);
-	const size_t lanes = pass->plan->kernels.lanes;
 	const struct tape tape = sluice__pass_tape(pass, layer, direction);
 	struct strip strip = {.pass = pass,
 			      .layer = layer,
@@ -46,7 +45,6 @@ static struct strip strip_of(struct pass *pass, size_t layer, size_t direction, 
 			      .gates = tape.gates,
 			      .c = sluice__pass_history(pass, layer, direction, tape.c),
 			      .first_panel = own.first,
-			      .last_panel = own.last,
 			      .first = own.first * SLUICE__PANEL_VECTORS,
 			      .last = own.last * SLUICE__PANEL_VECTORS,
 			      .da = pass_piece(pass, pass->plan->map.da[direction]),
@@ -57,30 +55,8 @@ static struct strip strip_of(struct pass *pass, size_t layer, size_t direction, 
 		strip.last = packed->blocks;
 	if (strip.first > strip.last)
 		strip.first = strip.last;
-	strip.unit = strip.first * lanes;
-	const size_t end = strip.last * lanes < packed->hidden ? strip.last * lanes : packed->hidden;
-	strip.units = end > strip.unit ? end - strip.unit : 0;
+	strip.columns = sluice__pass_columns(pass, layer, strip.first, strip.last);
 	return strip;
-}
-
-/* dh and dc behind the last step: the gradient of the final state, or zero; the padding is zero. */
-static void load_final(const struct strip *strip)
-{
-	const struct pass *pass = strip->pass;
-	const struct sluice__layer *layer = &pass->prepared->network->layers[strip->layer];
-	const size_t vectors = (strip->last - strip->first) * pass->plan->kernels.lanes;
-	const float *dfinal = pass->gradients->dfinal;
-	for (size_t row = 0; row < pass->batch; row++) {
-		float *dh = strip->dh + row * strip->packed->padded + strip->unit;
-		float *dc = strip->dc + row * strip->packed->padded + strip->unit;
-		memset(dh, 0, vectors * sizeof *dh);
-		memset(dc, 0, vectors * sizeof *dc);
-		if (!dfinal)
-			continue;
-		const float *from = dfinal + row * pass->prepared->network->state_row + strip->unit;
-		memcpy(dh, from + layer->h[strip->direction], strip->units * sizeof *dh);
-		memcpy(dc, from + layer->c[strip->direction], strip->units * sizeof *dc);
-	}
 }
 
 static void store_part(float *to, const float *from, size_t count, bool add)
@@ -97,10 +73,11 @@ static void store_initial(const struct strip *strip)
 	if (!pass->gradients->dinitial)
 		return;
 	for (size_t row = 0; row < pass->batch; row++) {
-		const size_t from = row * strip->packed->padded + strip->unit;
-		float *to = (float *)pass->gradients->dinitial + row * pass->prepared->network->state_row + strip->unit;
-		store_part(to + layer->h[strip->direction], strip->dh + from, strip->units, add);
-		store_part(to + layer->c[strip->direction], strip->dc + from, strip->units, add);
+		const size_t from = row * strip->packed->padded + strip->columns.first;
+		float *to = (float *)pass->gradients->dinitial + row * pass->prepared->network->state_row +
+			    strip->columns.first;
+		store_part(to + layer->h[strip->direction], strip->dh + from, strip->columns.units, add);
+		store_part(to + layer->c[strip->direction], strip->dc + from, strip->columns.units, add);
 	}
 }
 
@@ -115,15 +92,15 @@ static void recur_panels(const struct strip *strip, const float *da, bool descen
 		.batch = pass->batch,
 		.a = {da, pass->batch * depth, depth},
 		.depth = depth,
-		.width = strip->units,
+		.width = strip->columns.units,
 		.panels = pass->plan->packed + packed->transposed[strip->direction] + strip->first_panel * depth * full,
-		.c = strip->dh + strip->unit,
+		.c = strip->dh + strip->columns.first,
 		.c_step = pass->batch * packed->padded,
 		.c_row = packed->padded,
 		.c_padded = true,
 		.descending = descending,
 	};
-	if (strip->units)
+	if (strip->columns.units)
 		sluice__matrix_multiply(&pass->plan->kernels, &product);
 }
 
@@ -169,7 +146,7 @@ static void recur(const struct strip *strip, const struct team *team)
 static void run_direction(struct pass *pass, size_t layer, size_t direction, const struct team *team)
 {
 	const struct strip strip = strip_of(pass, layer, direction, team);
-	load_final(&strip);
+	sluice__pass_load(pass, layer, direction, pass->gradients->dfinal, strip.columns, strip.dh, strip.dc);
 	recur(&strip, team);
 	store_initial(&strip);
 }

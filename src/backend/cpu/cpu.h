@@ -212,6 +212,16 @@ float *sluice__pass_dropped(const struct pass *pass, size_t layer);
 void sluice__pass_dropout(const struct pass *pass, size_t layer, size_t direction, struct sluice__range steps,
 			  const float *from, size_t from_row, float *to, size_t to_row);
 
+/* The hidden units in some vectors of a row: the first one, how many are real, and the floats of the vectors. */
+struct columns {
+	size_t first, units, vectors;
+};
+struct columns sluice__pass_columns(const struct pass *pass, size_t layer, size_t first, size_t last);
+
+/* These columns of h and c [N,padded] from a layer's and direction's part of a state, or zero where there is none. */
+void sluice__pass_load(const struct pass *pass, size_t layer, size_t direction, const float *state,
+		       struct columns columns, float *h, float *c);
+
 /* Calls work for every direction of a layer: two directions go to two halves of the team where there are two threads,
  * else one after the other. Returns when the whole team has done it. */
 typedef void direction_work(struct pass *pass, size_t layer, size_t direction, const struct team *team);

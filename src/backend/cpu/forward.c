@@ -22,8 +22,8 @@ struct strip {
 	struct pass *pass;
 	size_t layer, direction;
 	const struct packed_layer *packed;
-	size_t first, last;  /* blocks */
-	size_t unit, units;  /* real hidden units */
+	size_t first, last; /* blocks */
+	struct columns columns;
 	float *gates;        /* [T,N,4 padded] */
 	struct history h, c; /* c without a tape: one slot, overwritten in every step */
 };
@@ -32,16 +32,13 @@ static struct strip strip_of(struct pass *pass, size_t layer, size_t direction, 
 {
 	const struct packed_layer *packed = &pass->plan->layers[layer];
 	const struct sluice__range own = sluice__share(packed->blocks, team->index, team->count);
-	const size_t lanes = pass->plan->kernels.lanes;
 	struct strip strip = {.pass = pass,
 			      .layer = layer,
 			      .direction = direction,
 			      .packed = packed,
 			      .first = own.first,
 			      .last = own.last,
-			      .unit = own.first * lanes};
-	const size_t end = own.last * lanes < packed->hidden ? own.last * lanes : packed->hidden;
-	strip.units = end > strip.unit ? end - strip.unit : 0;
+			      .columns = sluice__pass_columns(pass, layer, own.first, own.last)};
 	strip.h = sluice__pass_h(pass, layer, direction);
 	if (pass->run->tape) {
 		const struct tape tape = sluice__pass_tape(pass, layer, direction);
@@ -65,27 +62,6 @@ static size_t last_step(const struct strip *strip)
 	return strip->pass->steps - 1 - first_step(strip);
 }
 
-/* The strip's part of the initial h and c, from the run's state or zero. */
-static void load_initial(const struct strip *strip)
-{
-	const struct pass *pass = strip->pass;
-	const struct sluice__layer *layer = &pass->prepared->network->layers[strip->layer];
-	const float *state = pass->run->initial_state;
-	const size_t start = first_step(strip), vectors = (strip->last - strip->first) * pass->plan->kernels.lanes;
-	for (size_t row = 0; row < pass->batch; row++) {
-		float *h = history_before(&strip->h, start) + row * strip->packed->padded + strip->unit;
-		float *c = history_before(&strip->c, start) + row * strip->packed->padded + strip->unit;
-		/* Padding that is not a number would spread in backward. */
-		memset(h, 0, vectors * sizeof *h);
-		memset(c, 0, vectors * sizeof *c);
-		if (!state)
-			continue;
-		const float *from = state + row * pass->prepared->network->state_row + strip->unit;
-		memcpy(h, from + layer->h[strip->direction], strip->units * sizeof *h);
-		memcpy(c, from + layer->c[strip->direction], strip->units * sizeof *c);
-	}
-}
-
 static void store_final(const struct strip *strip)
 {
 	const struct pass *pass = strip->pass;
@@ -94,10 +70,13 @@ static void store_final(const struct strip *strip)
 	if (!pass->run->final_state)
 		return;
 	for (size_t row = 0; row < pass->batch; row++) {
-		const size_t from = row * strip->packed->padded + strip->unit;
-		float *to = (float *)pass->run->final_state + row * pass->prepared->network->state_row + strip->unit;
-		memcpy(to + layer->h[strip->direction], history_at(&strip->h, end) + from, strip->units * sizeof *to);
-		memcpy(to + layer->c[strip->direction], history_at(&strip->c, end) + from, strip->units * sizeof *to);
+		const size_t from = row * strip->packed->padded + strip->columns.first;
+		float *to = (float *)pass->run->final_state + row * pass->prepared->network->state_row +
+			    strip->columns.first;
+		memcpy(to + layer->h[strip->direction], history_at(&strip->h, end) + from,
+		       strip->columns.units * sizeof *to);
+		memcpy(to + layer->c[strip->direction], history_at(&strip->c, end) + from,
+		       strip->columns.units * sizeof *to);
 	}
 }
 
@@ -196,9 +175,11 @@ static void recur(const struct strip *strip, bool fused, const struct team *team
 
 static void run_direction(struct pass *pass, size_t layer, size_t direction, const struct team *team)
 {
-	struct strip strip = strip_of(pass, layer, direction, team);
+	const struct strip strip = strip_of(pass, layer, direction, team);
 	const bool fused = fuses_input(&strip);
-	load_initial(&strip);
+	const size_t start = first_step(&strip);
+	sluice__pass_load(pass, layer, direction, pass->run->initial_state, strip.columns,
+			  history_before(&strip.h, start), history_before(&strip.c, start));
 	if (!fused)
 		project_input(&strip);
 	team_wait(team);
@@ -212,15 +193,13 @@ static void copy_output(const struct pass *pass, size_t first, size_t last)
 	const struct sluice__network *network = pass->prepared->network;
 	const size_t layer = network->layer_count - 1, features = network->features;
 	const struct packed_layer *packed = &pass->plan->layers[layer];
-	const bool batch_major = pass->prepared->limits.batch_major;
+	const struct rows y = sluice__pass_user(pass, pass->run->y, features);
 	for (size_t direction = 0; direction < packed->directions; direction++) {
 		const float *h = sluice__pass_h(pass, layer, direction).time;
 		for (size_t t = first; t < last; t++)
-			for (size_t row = 0; row < pass->batch; row++) {
-				size_t place = batch_major ? row * pass->steps + t : t * pass->batch + row;
-				memcpy(pass->run->y + place * features + direction * packed->hidden,
+			for (size_t row = 0; row < pass->batch; row++)
+				memcpy(pass->run->y + t * y.step + row * y.row + direction * packed->hidden,
 				       h + (t * pass->batch + row) * packed->padded, packed->hidden * sizeof *h);
-			}
 	}
 }
 
@@ -228,7 +207,7 @@ static void read_out(const struct pass *pass, size_t first, size_t last)
 {
 	const struct sluice__network *network = pass->prepared->network;
 	const size_t layer = network->layer_count, outputs = network->outputs;
-	const bool batch_major = pass->prepared->limits.batch_major;
+	const struct rows y = sluice__pass_user(pass, pass->run->y, outputs);
 	for (size_t each = 0; each < pass->plan->readout.segments; each++) {
 		const struct product product = {
 			.first = first,
@@ -241,8 +220,8 @@ static void read_out(const struct pass *pass, size_t first, size_t last)
 			.bias = pass->plan->packed + pass->plan->readout.bias,
 			.add = each > 0,
 			.c = pass->run->y,
-			.c_step = batch_major ? outputs : pass->batch * outputs,
-			.c_row = batch_major ? pass->steps * outputs : outputs,
+			.c_step = y.step,
+			.c_row = y.row,
 		};
 		sluice__matrix_multiply(&pass->plan->kernels, &product);
 	}

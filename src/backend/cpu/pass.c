@@ -3,6 +3,7 @@
 #include "backend/cpu/cpu.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/cpu.h"
 #include "base/philox.h"
@@ -80,20 +81,23 @@ struct rows sluice__pass_input(const struct pass *pass, size_t layer, size_t seg
 			     before->padded};
 }
 
-/* The mask of four units: 0 or 1/(1-p). Equation "Dropout" of EQUATIONS.md. */
-static void mask_of(float dropout, const uint32_t words[4], float mask[4])
+/* What a unit is multiplied by: 0, or 1/(1-p) if its number reaches the threshold. Equation "Dropout" of EQUATIONS.md.
+ */
+struct mask {
+	uint32_t threshold;
+	float kept;
+};
+
+static struct mask mask_of(float dropout)
 {
-	const uint32_t threshold = (uint32_t)floor((double)dropout * 0x1p32);
-	const float kept = (float)(1.0 / (1.0 - (double)dropout));
-	for (size_t lane = 0; lane < 4; lane++)
-		mask[lane] = words[lane] >= threshold ? kept : 0.0f;
+	return (struct mask){(uint32_t)floor((double)dropout * 0x1p32), (float)(1.0 / (1.0 - (double)dropout))};
 }
 
 void sluice__pass_dropout(const struct pass *pass, size_t layer, size_t direction, struct sluice__range steps,
 			  const float *from, size_t from_row, float *to, size_t to_row)
 {
 	const sluice_run *run = pass->run;
-	const float dropout = pass->prepared->network->layers[layer].dropout;
+	const struct mask mask = mask_of(pass->prepared->network->layers[layer].dropout);
 	struct sluice__place place = {SLUICE__DROPOUT, layer, direction, 0, 0};
 	for (size_t row = steps.first * pass->batch; row < steps.last * pass->batch; row++) {
 		const size_t sequence = row % pass->batch;
@@ -101,13 +105,37 @@ void sluice__pass_dropout(const struct pass *pass, size_t layer, size_t directio
 		place.sequence = run->sequence_ids ? run->sequence_ids[sequence] : sequence;
 		for (size_t unit = 0; unit < pass->plan->layers[layer].padded; unit += 4) {
 			uint32_t words[4];
-			float mask[4];
 			sluice__random(run->seed, &place, unit / 4, words);
-			mask_of(dropout, words, mask);
 			for (size_t lane = 0; lane < 4; lane++)
-				to[row * to_row + unit + lane] = mask[lane] * from[row * from_row + unit + lane];
+				to[row * to_row + unit + lane] = (words[lane] >= mask.threshold ? mask.kept : 0.0f) *
+								 from[row * from_row + unit + lane];
 		}
 	}
+}
+
+void sluice__pass_load(const struct pass *pass, size_t layer, size_t direction, const float *state,
+		       struct columns columns, float *h, float *c)
+{
+	const struct sluice__layer *sizes = &pass->prepared->network->layers[layer];
+	const size_t padded = pass->plan->layers[layer].padded;
+	for (size_t row = 0; row < pass->batch; row++) {
+		float *to_h = h + row * padded + columns.first, *to_c = c + row * padded + columns.first;
+		/* Padding that is not a number would spread in backward. */
+		memset(to_h, 0, columns.vectors * sizeof *to_h);
+		memset(to_c, 0, columns.vectors * sizeof *to_c);
+		if (!state)
+			continue;
+		const float *from = state + row * pass->prepared->network->state_row + columns.first;
+		memcpy(to_h, from + sizes->h[direction], columns.units * sizeof *to_h);
+		memcpy(to_c, from + sizes->c[direction], columns.units * sizeof *to_c);
+	}
+}
+
+struct columns sluice__pass_columns(const struct pass *pass, size_t layer, size_t first, size_t last)
+{
+	const size_t lanes = pass->plan->kernels.lanes, hidden = pass->plan->layers[layer].hidden;
+	const size_t end = last * lanes < hidden ? last * lanes : hidden;
+	return (struct columns){first * lanes, end > first * lanes ? end - first * lanes : 0, (last - first) * lanes};
 }
 
 void sluice__pass_directions(struct pass *pass, size_t layer, const struct team *team, direction_work *work)
