@@ -111,14 +111,39 @@ typedef enum sluice_dtype {
 #undef SLUICE_DTYPE_ENUM
 } sluice_dtype;
 
-/* Kinds of activation. DEFAULT is sigmoid for the gates i f o, tanh for the candidate g and for the cell output. */
-#define SLUICE_ACTIVATION_MAP(X) \
-	X(DEFAULT, "default")    \
-	X(SIGMOID, "sigmoid")    \
-	X(TANH, "tanh")          \
-	X(IDENTITY, "identity")  \
-	X(RELU, "relu")          \
-	X(HARD_SIGMOID, "hard_sigmoid")
+/* Kinds of activation, their formulas in a, b, c in docs/EQUATIONS.md, "Activations". DEFAULT is sigmoid for the gates
+ * i f o, tanh for the candidate g and for the cell output. A kind uses a, b, c literally: zero is zero. */
+#define SLUICE_ACTIVATION_MAP(X)        \
+	X(DEFAULT, "default")           \
+	X(SIGMOID, "sigmoid")           \
+	X(TANH, "tanh")                 \
+	X(IDENTITY, "identity")         \
+	X(RELU, "relu")                 \
+	X(HARD_SIGMOID, "hard_sigmoid") \
+	X(LINEAR, "linear")             \
+	X(LEAKY_RELU, "leaky_relu")     \
+	X(PRELU, "prelu")               \
+	X(CLIPPED_RELU, "clipped_relu") \
+	X(CLAMP, "clamp")               \
+	X(ABS, "abs")                   \
+	X(SCALED_TANH, "scaled_tanh")   \
+	X(SOFTPLUS, "softplus")         \
+	X(SOFTSIGN, "softsign")         \
+	X(ELU, "elu")                   \
+	X(SELU, "selu")                 \
+	X(CELU, "celu")                 \
+	X(POWER, "power")               \
+	X(EXPONENTIAL, "exponential")   \
+	X(LOGARITHM, "logarithm")       \
+	X(GELU, "gelu")                 \
+	X(GELU_TANH, "gelu_tanh")       \
+	X(LOG_SIGMOID, "log_sigmoid")   \
+	X(SILU, "silu")                 \
+	X(HARD_SWISH, "hard_swish")     \
+	X(HARD_SHRINK, "hard_shrink")   \
+	X(SOFT_SHRINK, "soft_shrink")   \
+	X(TANH_SHRINK, "tanh_shrink")   \
+	X(THRESHOLD, "threshold")
 
 typedef enum sluice_activation_kind {
 #define SLUICE_ACTIVATION_ENUM(name, text) SLUICE_ACTIVATION_##name,
@@ -137,6 +162,23 @@ typedef enum sluice_direction {
 	SLUICE_REVERSE,      /* t = T-1 .. 0; outputs stay aligned with their inputs */
 	SLUICE_BIDIRECTIONAL /* both; outputs are concatenated: forward H, then reverse H */
 } sluice_direction;
+
+/* Gates, to be or-ed together. */
+enum { SLUICE_GATE_I = 1, SLUICE_GATE_F = 2, SLUICE_GATE_G = 4, SLUICE_GATE_O = 8, SLUICE_GATES_ALL = 15 };
+
+/* How a layer's input enters the gates. */
+typedef enum sluice_input {
+	SLUICE_INPUT_WEIGHTS,  /* W x, x of any width */
+	SLUICE_INPUT_IDENTITY, /* x itself enters every gate; its width is H */
+	SLUICE_INPUT_GATES     /* x holds four numbers for each unit, gates in the plan's order; its width is D*4H */
+} sluice_input;
+
+/* What one element of a mask on h[t-1] belongs to. */
+typedef enum sluice_mask_shape {
+	SLUICE_MASK_SEQUENCE, /* [N,.]: one for each sequence, kept over its steps */
+	SLUICE_MASK_UNIT,     /* [.]: the same for all sequences and steps */
+	SLUICE_MASK_STEP      /* [T,N,.] */
+} sluice_mask_shape;
 
 typedef enum sluice_peephole { SLUICE_PEEPHOLE_NONE, SLUICE_PEEPHOLE_DIAGONAL, SLUICE_PEEPHOLE_FULL } sluice_peephole;
 
@@ -204,10 +246,21 @@ typedef struct sluice_layer {
 	sluice_activation cell_activation; /* applied to c before the output gate */
 	sluice_peephole peephole;          /* default none */
 	int peephole_previous;             /* 1: the output gate's peephole sees c[t-1], not c[t] */
-	size_t projection;                 /* width of the projected h; 0: none */
-	float projection_clip;             /* 0: none */
+	size_t projection;                 /* width of the projected h; 0: none, h has H elements */
+	float projection_clip;             /* limit of the projected |h|; 0: none */
 	float cell_clip;                   /* |c| limit; 0: none */
 	float gate_clip;                   /* |pre-activation| limit; 0: none */
+	sluice_input input;                /* default weights */
+	unsigned no_gates;                 /* SLUICE_GATE_...: gates that are constant one */
+	unsigned no_input_weights, no_recurrent_weights, no_peepholes; /* gates whose block of W, R, V is zero */
+	int coupled;                                                   /* 1: the forget gate is 1 - i */
+	float recurrent_dropout; /* in [0,1): chance that an element of h[t-1] is dropped on its way to the gates, in
+				    training runs; kept ones are scaled by 1/(1-recurrent_dropout) */
+	sluice_mask_shape recurrent_dropout_shape; /* how often that is drawn */
+	float zoneout_h, zoneout_c; /* in [0,1): chance that an element of h, of c keeps its old value, in training
+				       runs; in others the old value counts with this weight */
+	float dropconnect;          /* in [0,1): chance that an element of R is dropped, once a run, in training runs;
+				       kept ones are scaled by 1/(1-dropconnect) */
 } sluice_layer;
 #define SLUICE_LAYER_INIT SLUICE_SIZED(sluice_layer)
 
@@ -232,7 +285,7 @@ SLUICE_API void sluice_model_destroy(sluice_model *model);
 /* The model's own copy of its description; valid as long as the model. */
 SLUICE_API const sluice_description *sluice_model_description(const sluice_model *model);
 
-/* Width of y: the read-out's, else D*H of the last layer. */
+/* Width of y: the read-out's, else that of the last layer's h, both directions together. */
 SLUICE_API size_t sluice_model_outputs(const sluice_model *model);
 
 /* The canonical parameter block: count floats, tensors at 64-byte offsets with zeros in the gaps. Optimizers work on
@@ -243,9 +296,10 @@ SLUICE_API float *sluice_model_parameters(const sluice_model *model, size_t *cou
 /* Where one named tensor lies in the canonical block, row-major [rows, columns]. */
 typedef struct sluice_parameter {
 	size_t size;
-	const char *name;     /* as PyTorch's nn.LSTM: weight_ih_l0, weight_hh_l0_reverse, bias_l0; readout.weight,
-				 readout.bias */
-	size_t offset;        /* in floats */
+	const char *name; /* as PyTorch's nn.LSTM: weight_ih_l0 [4H,I], weight_hh_l0_reverse [4H,width of h], bias_l0
+			     [4H], weight_hr_l0 [projection,H]; peephole_l0 [4,H] or [4H,H] if full; prelu_l0 [5,H],
+			     slopes of the gates i f g o and the cell output; readout.weight, readout.bias */
+	size_t offset;    /* in floats */
 	size_t rows, columns; /* a vector has one column */
 } sluice_parameter;
 #define SLUICE_PARAMETER_INIT SLUICE_SIZED(sluice_parameter)
@@ -257,20 +311,27 @@ SLUICE_API size_t sluice_model_parameter_count(const sluice_model *model);
 SLUICE_API sluice_status sluice_model_parameter(const sluice_model *model, size_t index, sluice_parameter *out);
 
 /* A view of one layer's and direction's weights in somebody else's layout; nothing is kept after the call.
- * Either a whole block (input, recurrent, bias) whose rows are the gates in `order`, or one pointer per gate
+ * Either a whole block (input, recurrent, bias, peephole) whose rows are the gates in `order`, or one pointer per gate
  * (input_gates[k] and so on, k counting in `order`). Strides are in elements; zero means row-major without gaps. A
- * transposed matrix (Keras: [I,4H]) has row stride 1 and column stride 4H. */
+ * transposed matrix (Keras: [I,4H]) has row stride 1 and column stride 4H. P is the width of h: the projection, or H.
+ * Blocks that the layer is described without are not read, and tensors that it has not must be NULL. */
 typedef struct sluice_weights {
 	size_t size;
-	sluice_dtype dtype;         /* default f32 */
+	sluice_dtype dtype;         /* of all arrays: f32 (default), f64, f16, bf16 */
 	const char *order;          /* a permutation of "ifgo", which NULL means; ONNX: "iofg" */
 	const void *input;          /* [4H,I] */
-	const void *recurrent;      /* [4H,H] */
+	const void *recurrent;      /* [4H,P] */
 	const void *bias;           /* [4H]; NULL: zeros */
 	const void *recurrent_bias; /* [4H], added to bias; NULL: zeros */
-	const void *input_gates[4], *recurrent_gates[4], *bias_gates[4]; /* [H,I], [H,H], [H] */
+	const void *input_gates[4], *recurrent_gates[4], *bias_gates[4]; /* [H,I], [H,P], [H] */
 	ptrdiff_t input_row, input_column;         /* strides of input or of each of input_gates */
 	ptrdiff_t recurrent_row, recurrent_column; /* strides of recurrent or of each of recurrent_gates */
+	const void *peephole;                      /* diagonal: [4H]; full: [4H,H]; NULL: zeros */
+	const void *peephole_gates[4];             /* [H] or [H,H] each; single ones may be NULL: zeros */
+	ptrdiff_t peephole_row, peephole_column;   /* strides of full peepholes */
+	const void *projection;                    /* [projection,H] */
+	ptrdiff_t projection_row, projection_column;
+	const void *prelu[5]; /* [H] slopes of the PReLUs of gates i f g o (always in this order) and cell output */
 } sluice_weights;
 #define SLUICE_WEIGHTS_INIT SLUICE_SIZED(sluice_weights)
 
@@ -295,18 +356,35 @@ SLUICE_API sluice_status sluice_model_initialize(sluice_model *model, const slui
 
 /* ---------------------------------------------------------------------------------------------------- plan ---- */
 
+/* What backward starts from. */
+typedef enum sluice_tape_mode {
+	SLUICE_TAPE_FULL,      /* the tape: gates, h and c of every step */
+	SLUICE_TAPE_RECOMPUTE, /* the tape: h and c of every step; the gates are computed again */
+	SLUICE_TAPE_OUTPUTS    /* no tape: run.gates and run.c of the forward run; h is rebuilt from them. For layers
+				  whose gates say enough: sluice_plan_create refuses others */
+} sluice_tape_mode;
+
 typedef struct sluice_plan_options {
 	size_t size;
 	size_t steps;                  /* largest T of one call; 0: 1 */
 	size_t batch;                  /* largest N of one call; 0: 1 */
 	int training;                  /* 1: runs may write a tape and sluice_backward may be called */
-	sluice_layout layout;          /* of x, y and their gradients */
+	sluice_layout layout;          /* of x, y, the sequences and their gradients */
 	sluice_choice flush_denormals; /* treat denormal numbers as zero inside calls; auto: on unless training */
+	sluice_dtype weights; /* storage of W, R, full V, projection and read-out inside the plan: f32, f16 or bf16 */
+	sluice_dtype data;    /* of x, y, mask, the sequences and their gradients: f32, f16 or bf16. h is rounded to it
+				 after every step. Arithmetic, c, states and gradients of parameters are f32. f64: the
+				 whole plan computes in double, and what is said to be f32 is f64, for verification */
+	sluice_dtype tape;    /* storage of gates and h on the tape: f32, f16 or bf16 */
+	sluice_tape_mode tape_mode; /* what backward starts from */
+	const char *gate_order;     /* of run.gates, and of x without input weights: a permutation of "ifgo", which NULL
+				       means */
 } sluice_plan_options;
 #define SLUICE_PLAN_OPTIONS_INIT SLUICE_SIZED(sluice_plan_options)
 
 /* Chooses kernels, packs the weights, computes all sizes. options NULL: one step of one row. The model must outlive the
- * plan. Errors: INVALID_ARGUMENT (sizes overflow), OUT_OF_MEMORY. */
+ * plan. Errors: INVALID_ARGUMENT (sizes overflow), UNSUPPORTED (a storage type; tape_mode outputs for a
+ * layer whose gates do not say enough), OUT_OF_MEMORY. */
 SLUICE_API sluice_status sluice_plan_create(const sluice_model *model, const sluice_plan_options *options,
 					    sluice_plan **out);
 SLUICE_API void sluice_plan_destroy(sluice_plan *plan);
@@ -321,7 +399,7 @@ SLUICE_API size_t sluice_plan_state_size(const sluice_plan *plan, size_t batch);
 SLUICE_API size_t sluice_plan_workspace_size(const sluice_plan *plan);
 
 /* Bytes of a tape for a forward call of `steps` steps with the plan's largest batch; 64-byte alignment. 0 when the
- * plan does not train. */
+ * plan does not train, or keeps no tape. The formula is in docs/NUMERICS.md, "The tape". */
 SLUICE_API size_t sluice_plan_tape_size(const sluice_plan *plan, size_t steps);
 
 /* Writes a text that says which kernels were chosen and why, NUL-terminated and cut at capacity. Returns the length of
@@ -336,42 +414,52 @@ SLUICE_API const char *sluice_plan_kernels(const sluice_plan *plan);
 /* A state is plain memory of sluice_plan_state_size bytes, 64-byte aligned; all zero bytes is the zero state. It has
  * one row for each sequence, the same for every plan of the same model. */
 
-/* Copies h and c [batch,H] of one layer and direction into (write) or out of (read) a state. h or c may be NULL.
- * Errors: INVALID_ARGUMENT. */
+/* Copies h [batch,width of h] and c [batch,H] of one layer and direction into (write) or out of (read) a state; f32, or
+ * f64 if the plan computes in f64. h or c may be NULL. Errors: INVALID_ARGUMENT. */
 SLUICE_API sluice_status sluice_state_write(const sluice_plan *plan, void *state, size_t batch, size_t layer,
-					    size_t direction, const float *h, const float *c);
+					    size_t direction, const void *h, const void *c);
 SLUICE_API sluice_status sluice_state_read(const sluice_plan *plan, const void *state, size_t batch, size_t layer,
-					   size_t direction, float *h, float *c);
+					   size_t direction, void *h, void *c);
 
 /* ----------------------------------------------------------------------------------------------------- run ---- */
 
-/* One call. Unless said otherwise pointers are to f32 and may not overlap; all memory is the caller's. */
+/* One call. x, y, mask and the sequences are of the plan's data type; pointers may not overlap; all memory is the
+ * caller's. S is the width of all h side by side, layer by layer and in each the forward direction first; C that of all
+ * c. */
 typedef struct sluice_run {
 	size_t size;
 	size_t steps, batch;       /* T and N of this call, at most the plan's; zero: the plan's */
-	const float *x;            /* [T,N,I] */
-	float *y;                  /* [T,N,outputs]; NULL: not wanted */
+	const void *x;             /* [T,N,I] */
+	void *y;                   /* [T,N,outputs], or [N,outputs] if last_only; NULL: not wanted */
 	const void *initial_state; /* state of N rows; NULL: zeros */
 	void *final_state;         /* state of N rows; may be initial_state; NULL: not wanted */
 	void *workspace;           /* sluice_plan_workspace_size bytes */
 	void *tape;                /* forward writes it, backward reads it; NULL: no backward will follow */
-	int training;              /* 1: dropout is active */
+	int training;              /* 1: dropout of all kinds is active */
 	uint64_t seed;             /* of all random numbers of the run */
 	uint64_t step_offset; /* absolute number of the run's first step, so that chunks draw what the whole would */
 	const uint64_t *sequence_ids; /* [N] absolute numbers of the rows, below 2^48; NULL: 0 .. N-1 */
 	const size_t *lengths;        /* [N] steps of each row; NULL: all T */
 	const uint8_t *resets;        /* [T,N] 1: the state is zeroed before this step; NULL: never */
-	const float *mask;            /* on h[t-1]; NULL: ones */
+	const void *mask;             /* h[t-1] is multiplied by it on its way to the gates: [N,S], [S] or [T,N,S] as
+					 mask_shape says; NULL: ones. The step sees it besides recurrent_dropout */
+	sluice_mask_shape mask_shape;
+	int last_only; /* 1: y is that of the last processed step of each direction alone */
+	void *h;       /* [T,N,S] of every step; NULL: not wanted */
+	void *c;       /* [T,N,C] of every step; NULL: not wanted */
+	void *gates;   /* [T,N,4C] activated, for each layer and direction four blocks of H in the plan's gate_order, an
+			  absent gate as ones; NULL: not wanted. Backward reads c and gates if tape_mode is outputs */
 } sluice_run;
 #define SLUICE_RUN_INIT SLUICE_SIZED(sluice_run)
 
 /* Runs T steps of the whole stack: y, the final state and, if run->tape is given, the tape. Thread-safe for different
- * runs. Errors: INVALID_ARGUMENT, UNSUPPORTED (lengths, resets, mask). */
+ * runs. Errors: INVALID_ARGUMENT, UNSUPPORTED (lengths, resets). */
 SLUICE_API sluice_status sluice_forward(const sluice_plan *plan, const sluice_run *run);
 
 /* Runs one step: as sluice_forward with run->steps taken as 1, and with the same bits as the step has inside a
  * sequence. Made to be called for every sample: no allocation, no lock, no system call, whatever the threads of the
- * context. Errors: as sluice_forward; UNSUPPORTED if a layer runs in reverse, or if a tape is given. */
+ * context. Errors: as sluice_forward; UNSUPPORTED if a layer runs in reverse, if a tape is given, or if the run
+ * trains with dropconnect, whose mask every step would draw again. */
 SLUICE_API sluice_status sluice_step(const sluice_plan *plan, const sluice_run *run);
 
 enum { /* sluice_gradients.accumulate */
@@ -384,18 +472,19 @@ enum { /* sluice_gradients.accumulate */
  * computed. Outgoing ones are overwritten unless `accumulate` names them. */
 typedef struct sluice_gradients {
 	size_t size;
-	const float *dy;     /* dL/dy [T,N,outputs] */
+	const void *dy;      /* dL/dy, shape and type of y */
 	const void *dfinal;  /* dL/d(final state), laid out as a state of N rows */
-	float *dx;           /* dL/dx [T,N,I] */
-	float *dparameters;  /* dL/d(parameters), laid out as the canonical block, gaps included */
+	void *dx;            /* dL/dx, shape and type of x */
+	void *dparameters;   /* dL/d(parameters), f32, laid out as the canonical block, gaps included */
 	void *dinitial;      /* dL/d(initial state), laid out as a state of N rows; may be dfinal */
 	unsigned accumulate; /* SLUICE_ACCUMULATE_... or-ed together */
 } sluice_gradients;
 #define SLUICE_GRADIENTS_INIT SLUICE_SIZED(sluice_gradients)
 
-/* The gradients of a forward run that wrote a tape: pass the same run (x, steps, batch, seed, offsets, tape). Gradients
- * do not flow beyond the initial state: carrying the state from call to call is truncated BPTT. The tape is only read.
- * Errors: INVALID_ARGUMENT (plan not for training, no tape), UNSUPPORTED. */
+/* The gradients of a forward run: pass the same run (x, initial state, steps, batch, training, seed, offsets, mask)
+ * with its tape, or with its gates and c if the plan's tape_mode is outputs. Gradients do not flow beyond the initial
+ * state: carrying the state from call to call is truncated BPTT. The tape is only read. Errors: INVALID_ARGUMENT (plan
+ * not for training, no tape), UNSUPPORTED. */
 SLUICE_API sluice_status sluice_backward(const sluice_plan *plan, const sluice_run *run,
 					 const sluice_gradients *gradients);
 

@@ -130,7 +130,7 @@ static sluice_status state_check(const sluice_plan *plan, const void *state, siz
 }
 
 sluice_status sluice_state_write(const sluice_plan *plan, void *state, size_t batch, size_t layer, size_t direction,
-				 const float *h, const float *c)
+				 const void *h, const void *c)
 {
 	SLUICE_TRY(state_check(plan, state, layer, direction));
 	const struct sluice__layer *sizes = &plan->model->network.layers[layer];
@@ -138,15 +138,15 @@ sluice_status sluice_state_write(const sluice_plan *plan, void *state, size_t ba
 	for (size_t row = 0; row < batch; row++) {
 		float *to = (float *)state + row * plan->model->network.state_row;
 		if (h)
-			memcpy(to + sizes->h[direction], h + row * hidden, hidden * sizeof *h);
+			memcpy(to + sizes->h[direction], (const float *)h + row * hidden, hidden * sizeof *to);
 		if (c)
-			memcpy(to + sizes->c[direction], c + row * hidden, hidden * sizeof *c);
+			memcpy(to + sizes->c[direction], (const float *)c + row * hidden, hidden * sizeof *to);
 	}
 	return SLUICE_OK;
 }
 
 sluice_status sluice_state_read(const sluice_plan *plan, const void *state, size_t batch, size_t layer,
-				size_t direction, float *h, float *c)
+				size_t direction, void *h, void *c)
 {
 	SLUICE_TRY(state_check(plan, state, layer, direction));
 	const struct sluice__layer *sizes = &plan->model->network.layers[layer];
@@ -154,9 +154,9 @@ sluice_status sluice_state_read(const sluice_plan *plan, const void *state, size
 	for (size_t row = 0; row < batch; row++) {
 		const float *from = (const float *)state + row * plan->model->network.state_row;
 		if (h)
-			memcpy(h + row * hidden, from + sizes->h[direction], hidden * sizeof *h);
+			memcpy((float *)h + row * hidden, from + sizes->h[direction], hidden * sizeof *from);
 		if (c)
-			memcpy(c + row * hidden, from + sizes->c[direction], hidden * sizeof *c);
+			memcpy((float *)c + row * hidden, from + sizes->c[direction], hidden * sizeof *from);
 	}
 	return SLUICE_OK;
 }
