@@ -50,13 +50,46 @@ static void test_all_options(void **state)
 	layers[1].projection_clip = 3.4e38f;
 	layers[1].cell_clip = 1e-45f;
 	layers[1].gate_clip = 0.30000001f;
+	layers[1].input = SLUICE_INPUT_IDENTITY;
+	layers[1].no_gates = SLUICE_GATE_G;
+	layers[1].no_input_weights = SLUICE_GATE_I | SLUICE_GATE_O;
+	layers[1].no_recurrent_weights = SLUICE_GATE_F;
+	layers[1].no_peepholes = SLUICE_GATES_ALL;
+	layers[1].coupled = 1;
+	layers[1].recurrent_dropout = 0.25f;
+	layers[1].recurrent_dropout_shape = SLUICE_MASK_STEP;
+	layers[1].zoneout_h = 0.15f;
+	layers[1].zoneout_c = 0.05f;
+	layers[1].dropconnect = 0.99999994f;
 	layers[2].direction = SLUICE_REVERSE;
 	layers[2].peephole = SLUICE_PEEPHOLE_FULL;
+	layers[2].input = SLUICE_INPUT_GATES;
+	layers[2].recurrent_dropout_shape = SLUICE_MASK_UNIT;
 	description.inputs = 3;
 	description.outputs = 7;
 	description.layer_count = 3;
 	description.layers = layers;
 	parse_and_compare(&description);
+}
+
+/* Every activation has a word, and every word is another one. */
+static void test_activations(void **state)
+{
+	sluice_layer layer;
+	sluice_description description = SLUICE_DESCRIPTION_INIT;
+
+	(void)state;
+	memset(&layer, 0, sizeof(layer));
+	memset(&described, 0, sizeof(described));
+	layer.size = sizeof(layer);
+	layer.hidden = 1;
+	description.inputs = 1;
+	description.layer_count = 1;
+	description.layers = &layer;
+	for (int kind = SLUICE_ACTIVATION_DEFAULT; kind <= SLUICE_ACTIVATION_THRESHOLD; kind++) {
+		layer.cell_activation = (sluice_activation){(sluice_activation_kind)kind, 1, 2, 3};
+		parse_and_compare(&description);
+	}
 }
 
 /* The text itself is a promise: files that were written stay readable. */
@@ -70,6 +103,10 @@ static void test_text(void **state)
 	layer.hidden = 4;
 	layer.cell_clip = 3;
 	layer.cell_activation.kind = SLUICE_ACTIVATION_RELU;
+	layer.input = SLUICE_INPUT_GATES;
+	layer.no_gates = SLUICE_GATE_F | SLUICE_GATE_O;
+	layer.zoneout_c = 0.5f;
+	layer.recurrent_dropout_shape = SLUICE_MASK_UNIT;
 	description.inputs = 2;
 	description.layer_count = 1;
 	description.layers = &layer;
@@ -77,7 +114,8 @@ static void test_text(void **state)
 	assert_non_null(text);
 	assert_string_equal(text, "{\"inputs\":2,\"outputs\":0,\"layers\":[{\"hidden\":4,\"direction\":\"forward\","
 				  "\"bias\":true,\"dropout\":0.0,\"cell_activation\":[\"relu\",0.0,0.0,0.0],"
-				  "\"cell_clip\":3.0}]}");
+				  "\"cell_clip\":3.0,\"input\":\"gates\",\"no_gates\":\"fo\","
+				  "\"recurrent_dropout_shape\":\"unit\",\"zoneout_c\":0.5}]}");
 	sluice__description_text_free(text);
 }
 
@@ -112,6 +150,12 @@ static const struct {
 	{MODEL("[{" LAYER ",\"cell_activation\":[\"relu\",0,0]}]"), "layer 0: cell_activation: a list of a kind"},
 	{MODEL("[{" LAYER ",\"cell_activation\":[\"wild\",0,0,0]}]"), "layer 0: cell_activation: is not one"},
 	{MODEL("[{" LAYER ",\"cell_activation\":[\"relu\",0,0,\"0\"]}]"), "layer 0: cell_activation: a finite"},
+	{MODEL("[{" LAYER ",\"input\":\"none\"}]"), "layer 0: input: is not one of the words"},
+	{MODEL("[{" LAYER ",\"no_gates\":2}]"), "layer 0: no_gates: a text of the letters"},
+	{MODEL("[{" LAYER ",\"no_gates\":\"ii\"}]"), "layer 0: no_gates: may hold each"},
+	{MODEL("[{" LAYER ",\"no_peepholes\":\"c\"}]"), "layer 0: no_peepholes: may hold each"},
+	{MODEL("[{" LAYER ",\"recurrent_dropout_shape\":0}]"), "layer 0: recurrent_dropout_shape: is not one"},
+	{MODEL("[{" LAYER ",\"coupled\":\"yes\"}]"), "layer 0: coupled: true or false"},
 	{"{\"outputs\":0,\"layers\":[{" LAYER "}]}", "description: inputs: is missing"},
 	{"{\"inputs\":2,\"outputs\":0,\"layers\":[{" LAYER "}],\"heads\":8}", "description: heads: is an option"},
 	{"{\"inputs\":\"2\",\"outputs\":0,\"layers\":[{" LAYER "}]}", "description: inputs: a whole number"},
@@ -151,10 +195,8 @@ static void test_most_layers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_all_options),
-		cmocka_unit_test(test_text),
-		cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_most_layers),
+		cmocka_unit_test(test_all_options), cmocka_unit_test(test_activations), cmocka_unit_test(test_text),
+		cmocka_unit_test(test_hostile),     cmocka_unit_test(test_most_layers),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);

@@ -109,37 +109,61 @@ static sluice_status read_word(const struct place *place, json_t *value, const c
 
 #define WORDS(list) list, sizeof(list) / sizeof((list)[0])
 
-static const char *const directions[] = {
-	[SLUICE_FORWARD] = "forward", [SLUICE_REVERSE] = "reverse", [SLUICE_BIDIRECTIONAL] = "bidirectional"};
+/* Writing and reading of an enumeration whose words are given in the order of its values. */
+#define WORD_KIND(name, type, ...)                                                              \
+	static const char *const name##_words[] = {__VA_ARGS__};                                \
+	static json_t *write_##name(const void *field)                                          \
+	{                                                                                       \
+		return write_word(WORDS(name##_words), (unsigned)*(const type *)field);         \
+	}                                                                                       \
+	static sluice_status read_##name(const struct place *place, json_t *value, void *field) \
+	{                                                                                       \
+		unsigned word = 0;                                                              \
+                                                                                                \
+		SLUICE__TRY(read_word(place, value, WORDS(name##_words), &word));               \
+		*(type *)field = (type)word;                                                    \
+		return SLUICE_OK;                                                               \
+	}
 
-static json_t *write_direction(const void *field)
+WORD_KIND(direction, sluice_direction, [SLUICE_FORWARD] = "forward", [SLUICE_REVERSE] = "reverse",
+	  [SLUICE_BIDIRECTIONAL] = "bidirectional")
+WORD_KIND(peephole, sluice_peephole, [SLUICE_PEEPHOLE_NONE] = "none", [SLUICE_PEEPHOLE_DIAGONAL] = "diagonal",
+	  [SLUICE_PEEPHOLE_FULL] = "full")
+WORD_KIND(input, sluice_input, [SLUICE_INPUT_WEIGHTS] = "weights", [SLUICE_INPUT_IDENTITY] = "identity",
+	  [SLUICE_INPUT_GATES] = "gates")
+WORD_KIND(mask_shape, sluice_mask_shape, [SLUICE_MASK_SEQUENCE] = "sequence", [SLUICE_MASK_UNIT] = "unit",
+	  [SLUICE_MASK_STEP] = "step")
+
+/* A set of gates as its letters, "fo": the bits of the set are in the order of this text. */
+static const char gate_letters[] = "ifgo";
+
+static json_t *write_gates(const void *field)
 {
-	return write_word(WORDS(directions), (unsigned)*(const sluice_direction *)field);
+	unsigned gates = *(const unsigned *)field;
+	char text[sizeof(gate_letters)] = "";
+	size_t length = 0;
+
+	for (size_t k = 0; gate_letters[k]; k++)
+		if (gates >> k & 1)
+			text[length++] = gate_letters[k];
+	return gates <= SLUICE_GATES_ALL ? json_string(text) : NULL;
 }
 
-static sluice_status read_direction(const struct place *place, json_t *value, void *field)
+static sluice_status read_gates(const struct place *place, json_t *value, void *field)
 {
-	unsigned word = 0;
+	const char *text = json_string_value(value);
+	unsigned gates = 0;
 
-	SLUICE__TRY(read_word(place, value, WORDS(directions), &word));
-	*(sluice_direction *)field = (sluice_direction)word;
-	return SLUICE_OK;
-}
+	if (!text)
+		return refuse(place, "a text of the letters i, f, g and o is expected");
+	for (; *text; text++) {
+		const char *letter = strchr(gate_letters, *text);
 
-static const char *const peepholes[] = {
-	[SLUICE_PEEPHOLE_NONE] = "none", [SLUICE_PEEPHOLE_DIAGONAL] = "diagonal", [SLUICE_PEEPHOLE_FULL] = "full"};
-
-static json_t *write_peephole(const void *field)
-{
-	return write_word(WORDS(peepholes), (unsigned)*(const sluice_peephole *)field);
-}
-
-static sluice_status read_peephole(const struct place *place, json_t *value, void *field)
-{
-	unsigned word = 0;
-
-	SLUICE__TRY(read_word(place, value, WORDS(peepholes), &word));
-	*(sluice_peephole *)field = (sluice_peephole)word;
+		if (!letter || gates >> (letter - gate_letters) & 1)
+			return refuse(place, "may hold each of the letters i, f, g and o once and no other");
+		gates |= 1u << (letter - gate_letters);
+	}
+	*(unsigned *)field = gates;
 	return SLUICE_OK;
 }
 
@@ -204,6 +228,17 @@ static const struct option layer_options[] = {
 	{"projection_clip", KIND(number), FIELD(sluice_layer, projection_clip), 0},
 	{"cell_clip", KIND(number), FIELD(sluice_layer, cell_clip), 0},
 	{"gate_clip", KIND(number), FIELD(sluice_layer, gate_clip), 0},
+	{"input", KIND(input), FIELD(sluice_layer, input), 0},
+	{"no_gates", KIND(gates), FIELD(sluice_layer, no_gates), 0},
+	{"no_input_weights", KIND(gates), FIELD(sluice_layer, no_input_weights), 0},
+	{"no_recurrent_weights", KIND(gates), FIELD(sluice_layer, no_recurrent_weights), 0},
+	{"no_peepholes", KIND(gates), FIELD(sluice_layer, no_peepholes), 0},
+	{"coupled", KIND(flag), FIELD(sluice_layer, coupled), 0},
+	{"recurrent_dropout", KIND(number), FIELD(sluice_layer, recurrent_dropout), 0},
+	{"recurrent_dropout_shape", KIND(mask_shape), FIELD(sluice_layer, recurrent_dropout_shape), 0},
+	{"zoneout_h", KIND(number), FIELD(sluice_layer, zoneout_h), 0},
+	{"zoneout_c", KIND(number), FIELD(sluice_layer, zoneout_c), 0},
+	{"dropconnect", KIND(number), FIELD(sluice_layer, dropconnect), 0},
 };
 
 static const struct option model_options[] = {

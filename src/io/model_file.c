@@ -117,6 +117,22 @@ static int add_product(size_t *total, size_t a, size_t b)
 	return 1;
 }
 
+/* Adds the matrices of one layer, which reads `inputs` numbers. Returns 0 if they cannot be counted. */
+static int add_layer(size_t *total, const sluice_layer *layer, size_t inputs)
+{
+	size_t directions = layer->direction == SLUICE_BIDIRECTIONAL ? 2 : 1;
+	size_t width = layer->projection ? layer->projection : layer->hidden;
+	size_t units = layer->hidden, rows;
+
+	if (!sluice__size_multiply(&units, directions))
+		return 0;
+	rows = units;
+	return sluice__size_multiply(&rows, 4) && add_product(total, rows, width) &&
+	       (layer->input != SLUICE_INPUT_WEIGHTS || add_product(total, rows, inputs)) &&
+	       (layer->peephole != SLUICE_PEEPHOLE_FULL || add_product(total, rows, layer->hidden)) &&
+	       add_product(total, units, layer->projection);
+}
+
 /* A lower bound of the weights that a description stands for; SIZE_MAX if it cannot be counted. */
 static size_t weights_at_least(const sluice_description *description)
 {
@@ -124,14 +140,12 @@ static size_t weights_at_least(const sluice_description *description)
 
 	for (size_t k = 0; k < description->layer_count; k++) {
 		const sluice_layer *layer = &description->layers[k];
-		size_t directions = layer->direction == SLUICE_BIDIRECTIONAL ? 2 : 1;
-		size_t width = layer->projection ? layer->projection : layer->hidden;
-		size_t rows = layer->hidden;
 
-		if (!sluice__size_multiply(&rows, 4 * directions) || !add_product(&total, rows, inputs) ||
-		    !add_product(&total, rows, width) || !sluice__size_multiply(&width, directions))
+		if (!add_layer(&total, layer, inputs))
 			return SIZE_MAX;
-		inputs = width;
+		inputs = layer->projection ? layer->projection : layer->hidden;
+		if (!sluice__size_multiply(&inputs, layer->direction == SLUICE_BIDIRECTIONAL ? 2 : 1))
+			return SIZE_MAX;
 	}
 	return add_product(&total, description->outputs, inputs) ? total : SIZE_MAX;
 }
