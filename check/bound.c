@@ -133,7 +133,7 @@ static double preactivation_error(const struct work *work, const struct sluice__
 		sum_add(&z, exact(parameters[cell->weight_ih + row * cell->inputs + k]),
 			(struct number){x[k], x_error[k]});
 	for (size_t k = 0; k < cell->hidden; k++) {
-		double h = work->run->h0 ? work->run->h0[cell->state * work->run->batch + n * cell->hidden + k] : 0;
+		double h = work->run->h0 ? work->run->h0[cell->h_state * work->run->batch + n * cell->hidden + k] : 0;
 
 		sum_add(&z, exact(parameters[cell->weight_hh + row * cell->hidden + k]), exact(h));
 	}
@@ -151,7 +151,7 @@ static struct number gate_of(const struct work *work, size_t index, size_t n, si
 static void unit_forward(struct work *work, size_t index, size_t n, size_t unit)
 {
 	const struct sluice__cell *cell = &work->network->cells[index];
-	size_t H = cell->hidden, place = cell->state * work->run->batch + n * H + unit;
+	size_t H = cell->hidden, place = cell->h_state * work->run->batch + n * H + unit;
 	size_t column = n * work->network->widths[cell->layer + 1] + cell->column + unit;
 	struct number c_before = exact(work->run->c0 ? work->run->c0[place] : 0), c, h;
 
@@ -249,7 +249,7 @@ static void unit_backward(struct work *work, size_t index, size_t n, size_t unit
 {
 	const struct sluice__cell *cell = &work->network->cells[index];
 	const struct sluice__oracle_run_f64 *run = work->run;
-	size_t H = cell->hidden, place = cell->state * run->batch + n * H + unit;
+	size_t H = cell->hidden, place = cell->h_state * run->batch + n * H + unit;
 	size_t column = n * work->network->widths[cell->layer + 1] + cell->column + unit;
 	struct number dout = {work->gradients->dinputs[cell->layer + 1][column],
 			      work->dinputs[cell->layer + 1][column]};
@@ -298,7 +298,7 @@ static void states_backward(struct work *work, size_t index, size_t n)
 		sums_add(dh, da_of(work, index, n, row), R + row * H, NULL, H);
 	}
 	for (size_t k = 0; k < H; k++)
-		work->bound->dh0[cell->state * work->run->batch + n * H + k] = sum_error(&dh[k]);
+		work->bound->dh0[cell->h_state * work->run->batch + n * H + k] = sum_error(&dh[k]);
 	for (size_t k = 0; k < I; k++) {
 		double total = work->gradients->dinputs[cell->layer][n * I + k];
 
@@ -313,7 +313,7 @@ static void parameters_backward(struct work *work, size_t index, size_t row)
 	const struct sluice__cell *cell = &work->network->cells[index];
 	size_t I = cell->inputs, H = cell->hidden, batch = work->run->batch;
 	const double *x = work->trace->inputs[cell->layer], *x_error = work->inputs[cell->layer];
-	const double *h0 = work->run->h0 ? work->run->h0 + cell->state * batch : NULL;
+	const double *h0 = work->run->h0 ? work->run->h0 + cell->h_state * batch : NULL;
 	struct sum *dW = work->sums, *dR = work->sums + I, db = {0, 0, 0};
 	double *out = work->bound->dparameters;
 
@@ -364,7 +364,7 @@ static sluice_status work_create(struct work *work)
 {
 	const struct sluice__network *network = work->network;
 	size_t layers = network->layer_count, cells = network->cell_count, batch = work->run->batch;
-	size_t count = 8 * batch * network->state_width, widest = 0;
+	size_t count = 8 * batch * network->c_width, widest = 0;
 	double **pointers, *next;
 
 	for (size_t layer = 0; layer <= layers; layer++)
@@ -394,7 +394,7 @@ static sluice_status work_create(struct work *work)
 
 static sluice_status bound_allocate(const struct sluice__network *network, size_t batch, struct sluice__bound *bound)
 {
-	size_t states = batch * network->state_width;
+	size_t states = batch * network->c_width;
 	size_t count = 4 * states + batch * (network->outputs + network->inputs) + network->parameter_count;
 	double *next = calloc(count, sizeof(double));
 

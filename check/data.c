@@ -35,9 +35,12 @@ static size_t tensor_width(const struct sluice__network *network, size_t offset)
 {
 	for (size_t index = 0; index < network->cell_count; index++) {
 		const struct sluice__cell *cell = &network->cells[index];
+		const size_t own[] = {cell->weight_ih, cell->weight_hh, cell->bias,
+				      cell->weight_hr, cell->peephole,  cell->prelu};
 
-		if (offset == cell->weight_ih || offset == cell->weight_hh || offset == cell->bias)
-			return cell->hidden;
+		for (size_t tensor = 0; tensor < sizeof(own) / sizeof(own[0]); tensor++)
+			if (offset == own[tensor])
+				return cell->hidden;
 	}
 	return network->widths[network->layer_count];
 }
@@ -59,12 +62,13 @@ sluice_status sluice__data_create(const struct sluice__network *network, size_t 
 
 	data.x_count = product(steps, batch, network->inputs);
 	data.y_count = product(steps, batch, network->outputs);
-	data.state_count = product(batch, network->state_width, 1);
+	data.h_count = product(batch, network->h_width, 1);
+	data.c_count = product(batch, network->c_width, 1);
 	data.parameter_count = network->parameter_count;
-	if (!data.x_count || !data.y_count || !data.state_count || data.parameter_count > 1000000000000u)
+	if (!data.x_count || !data.y_count || !data.h_count || !data.c_count || data.parameter_count > 1000000000000u)
 		return sluice_fail(SLUICE_INVALID_ARGUMENT, "data of %zu steps and %zu rows are too large", steps,
 				   batch);
-	count = data.x_count + data.y_count + 4 * data.state_count + data.parameter_count;
+	count = data.x_count + data.y_count + 2 * data.h_count + 2 * data.c_count + data.parameter_count;
 	data.block = calloc(count, sizeof(float));
 	if (!data.block)
 		return sluice_fail(SLUICE_OUT_OF_MEMORY, "no memory for %zu numbers of random data", count);
@@ -73,16 +77,16 @@ sluice_status sluice__data_create(const struct sluice__network *network, size_t 
 	data.x = next;
 	data.dy = next += data.x_count;
 	data.h0 = next += data.y_count;
-	data.c0 = next += data.state_count;
-	data.dh = next += data.state_count;
-	data.dc = next += data.state_count;
-	data.parameters = next + data.state_count;
+	data.c0 = next += data.h_count;
+	data.dh = next += data.c_count;
+	data.dc = next += data.h_count;
+	data.parameters = next + data.c_count;
 	sluice__data_fill(seed, "x", 1, data.x_count, data.x);
 	sluice__data_fill(seed, "dy", 1, data.y_count, data.dy);
-	sluice__data_fill(seed, "h0", 1, data.state_count, data.h0);
-	sluice__data_fill(seed, "c0", 1, data.state_count, data.c0);
-	sluice__data_fill(seed, "dh", 1, data.state_count, data.dh);
-	sluice__data_fill(seed, "dc", 1, data.state_count, data.dc);
+	sluice__data_fill(seed, "h0", 1, data.h_count, data.h0);
+	sluice__data_fill(seed, "c0", 1, data.c_count, data.c0);
+	sluice__data_fill(seed, "dh", 1, data.h_count, data.dh);
+	sluice__data_fill(seed, "dc", 1, data.c_count, data.dc);
 	for (size_t index = 0; index < network->tensor_count; index++) {
 		const sluice_parameter *tensor = &network->tensors[index];
 		float scale = 1 / sqrtf((float)tensor_width(network, tensor->offset));

@@ -12,12 +12,12 @@
 
 /* All values are zero-mean and uniform: in [-1,1], parameters in [-1/sqrt(H), 1/sqrt(H)] with the H of their cell. */
 struct sluice__data {
-	size_t x_count, y_count, state_count, parameter_count;
+	size_t x_count, y_count, h_count, c_count, parameter_count;
 	float *x;          /* [T,N,I] */
 	float *parameters; /* the canonical block, zeros in the gaps */
-	float *h0, *c0;    /* [N,H] for each cell, see network.h */
+	float *h0, *c0;    /* [N,width of h] and [N,H] for each cell, see network.h */
 	float *dy;         /* [T,N,outputs] */
-	float *dh, *dc;    /* gradients of the final state, laid out as h0 */
+	float *dh, *dc;    /* gradients of the final state, laid out as h0 and c0 */
 	void *block;
 };
 

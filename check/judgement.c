@@ -22,8 +22,9 @@ static sluice_status exercise_run(struct sluice__exercise *exercise, const struc
 				  int gradients)
 {
 	const struct sluice__oracle_run_f32 *run = &exercise->run;
-	size_t rows = run->steps * run->batch, states = run->batch * network->state_width;
-	size_t count = rows * (network->inputs + network->outputs) + 4 * states + network->parameter_count;
+	size_t rows = run->steps * run->batch;
+	size_t hs = run->batch * network->h_width, cs = run->batch * network->c_width;
+	size_t count = rows * (network->inputs + network->outputs) + 2 * (hs + cs) + network->parameter_count;
 	double *next = exercise->block = malloc(count * sizeof(double));
 	sluice_status status;
 
@@ -34,10 +35,10 @@ static sluice_status exercise_run(struct sluice__exercise *exercise, const struc
 		.batch = run->batch,
 		.x = widen(run->x, rows * network->inputs, &next),
 		.dy = widen(run->dy, rows * network->outputs, &next),
-		.h0 = widen(run->h0, states, &next),
-		.c0 = widen(run->c0, states, &next),
-		.dh = widen(run->dh, states, &next),
-		.dc = widen(run->dc, states, &next),
+		.h0 = widen(run->h0, hs, &next),
+		.c0 = widen(run->c0, cs, &next),
+		.dh = widen(run->dh, hs, &next),
+		.dc = widen(run->dc, cs, &next),
 		.parameters = widen(run->parameters, network->parameter_count, &next),
 		.training = run->training,
 		.seed = run->seed,
@@ -77,7 +78,7 @@ static sluice_status terms_create(struct sluice__judgement *judgement)
 		return sluice_fail(SLUICE_OUT_OF_MEMORY, "no memory for %zu sums", network->parameter_count);
 	for (size_t index = 0; index < network->cell_count; index++) {
 		const struct sluice__cell *cell = &network->cells[index];
-		const double *initial = exercise->wide.h0 + cell->state * N;
+		const double *initial = exercise->wide.h0 + cell->h_state * N;
 
 		for (size_t row = 0; row < T * N; row++) {
 			const double *da = exercise->gradients.da[index] + row * 4 * cell->hidden;
@@ -145,13 +146,13 @@ static void forced_states(const struct sluice__judgement *judgement, double *con
 	for (size_t index = 0; index < network->cell_count; index++) {
 		const struct sluice__cell *cell = &network->cells[index];
 		size_t count = N * cell->hidden;
-		float *own = out + cell->state * T * N;
+		float *own = out + cell->h_state * T * N;
 
 		for (size_t t = 0; t < T; t++) {
 			size_t first = cell->reverse ? T - 1 : 0, before = cell->reverse ? t + 1 : t - 1;
 
 			for (size_t k = 0; k < count; k++)
-				own[t * count + k] = t == first ? initial[cell->state * N + k]
+				own[t * count + k] = t == first ? initial[cell->h_state * N + k]
 								: (float)sequences[index][before * count + k];
 		}
 	}
@@ -162,7 +163,7 @@ static sluice_status forced_create(struct sluice__judgement *judgement, const st
 {
 	const struct sluice__data *data = &judgement->data;
 	const struct sluice__network *network = &judgement->network;
-	size_t rows = judgement->steps * judgement->batch, states = rows * network->state_width;
+	size_t rows = judgement->steps * judgement->batch, states = rows * network->h_width;
 	float *block = judgement->forced_block = malloc(4 * states * sizeof(float));
 	sluice_status status;
 

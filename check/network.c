@@ -7,26 +7,46 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_SIZE 48 /* bytes of every tensor name, the longest being weight_ih_l126_reverse */
-#define ALIGNMENT 16 /* elements: tensors start at multiples of 64 bytes */
+#define TENSORS_MAX 6 /* of one cell */
+#define NAME_SIZE 48  /* bytes of every tensor name, the longest being weight_hr_l126_reverse */
+#define ALIGNMENT 16  /* elements: tensors start at multiples of 64 bytes */
 
 static const sluice_layer *layer_at(const sluice_description *description, size_t layer)
 {
 	return (const sluice_layer *)((const char *)description->layers + layer * description->layers[0].size);
 }
 
-/* The oracle knows the standard cell. What it does not know it refuses, as the library must. */
-static sluice_status layer_check(const sluice_layer *layer, size_t index)
+static unsigned gate_bit(int gate)
 {
+	return 1u << gate;
+}
+
+int sluice__cell_computes(const struct sluice__cell *cell, int gate)
+{
+	return !(cell->no_gates & gate_bit(gate)) && !(cell->coupled && gate == SLUICE__F);
+}
+
+/* Refuses what contradicts itself; any other combination of options has a meaning. */
+static sluice_status layer_check(const sluice_layer *layer, size_t index, size_t width)
+{
+	size_t directions = layer->direction == SLUICE_BIDIRECTIONAL ? 2 : 1;
+
 	if (!layer->hidden)
 		return sluice_fail(SLUICE_INVALID_ARGUMENT, "layer %zu: hidden is 0", index);
-	if (layer->input_activation.kind || layer->forget_activation.kind || layer->candidate_activation.kind ||
-	    layer->output_activation.kind || layer->cell_activation.kind)
-		return sluice_fail(SLUICE_UNSUPPORTED, "layer %zu: the oracle knows default activations only", index);
-	if (layer->peephole || layer->peephole_previous || layer->projection)
-		return sluice_fail(SLUICE_UNSUPPORTED, "layer %zu: the oracle knows no peepholes or projection", index);
-	if (layer->cell_clip != 0 || layer->gate_clip != 0 || layer->projection_clip != 0)
-		return sluice_fail(SLUICE_UNSUPPORTED, "layer %zu: the oracle knows no clipping", index);
+	if (layer->coupled && (layer->no_gates & (SLUICE_GATE_I | SLUICE_GATE_F)))
+		return sluice_fail(SLUICE_INVALID_ARGUMENT,
+				   "layer %zu: no_gates is %u, but coupled needs the input and the forget gate", index,
+				   layer->no_gates);
+	if (layer->input == SLUICE_INPUT_IDENTITY && width != layer->hidden)
+		return sluice_fail(SLUICE_INVALID_ARGUMENT,
+				   "layer %zu: its input has width %zu, expected %zu, as hidden, to enter the gates as "
+				   "it is",
+				   index, width, layer->hidden);
+	if (layer->input == SLUICE_INPUT_GATES && width != directions * 4 * layer->hidden)
+		return sluice_fail(
+			SLUICE_INVALID_ARGUMENT,
+			"layer %zu: its input has width %zu, expected %zu to hold four numbers for each unit", index,
+			width, directions * 4 * layer->hidden);
 	return SLUICE_OK;
 }
 
@@ -41,20 +61,55 @@ static void tensor_add(struct sluice__network *network, size_t rows, size_t colu
 	network->parameter_count += (rows * columns + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-/* The tensors of one cell, named as PyTorch's nn.LSTM names them. */
-static void cell_tensors(struct sluice__network *network, const struct sluice__cell *cell, int has_bias)
+static int has_prelu(const struct sluice__cell *cell)
+{
+	for (int place = 0; place < SLUICE__ACTIVATIONS; place++)
+		if (cell->activations[place].kind == SLUICE_ACTIVATION_PRELU)
+			return 1;
+	return 0;
+}
+
+/* A tensor that a cell may have: where its offset is kept, its name and shape. */
+struct cell_tensor {
+	int present;
+	size_t *offset;
+	const char *name;
+	size_t rows, columns;
+};
+
+/* All tensors of one cell in the order of the block. */
+static void cell_tensors(struct sluice__cell *cell, struct cell_tensor tensors[TENSORS_MAX])
+{
+	size_t H = cell->hidden;
+	int full = cell->peephole_kind == SLUICE_PEEPHOLE_FULL;
+	const struct cell_tensor all[TENSORS_MAX] = {
+		{cell->input == SLUICE_INPUT_WEIGHTS, &cell->weight_ih, "weight_ih", 4 * H, cell->inputs},
+		{1, &cell->weight_hh, "weight_hh", 4 * H, cell->out},
+		{cell->bias != SLUICE__NONE, &cell->bias, "bias", 4 * H, 1},
+		{cell->weight_hr != SLUICE__NONE, &cell->weight_hr, "weight_hr", cell->out, H},
+		{cell->peephole_kind != SLUICE_PEEPHOLE_NONE, &cell->peephole, "peephole", full ? 4 * H : 4, H},
+		{has_prelu(cell), &cell->prelu, "prelu", SLUICE__ACTIVATIONS, H},
+	};
+
+	memcpy(tensors, all, sizeof(all));
+}
+
+/* Adds the tensors of one cell, named as PyTorch's nn.LSTM names them. */
+static void cell_tensors_add(struct sluice__network *network, struct sluice__cell *cell)
 {
 	static const char *const SUFFIX[] = {"", "_reverse"};
+	struct cell_tensor tensors[TENSORS_MAX];
 	char name[NAME_SIZE];
 
-	snprintf(name, sizeof(name), "weight_ih_l%zu%s", cell->layer, SUFFIX[cell->direction]);
-	tensor_add(network, 4 * cell->hidden, cell->inputs, name);
-	snprintf(name, sizeof(name), "weight_hh_l%zu%s", cell->layer, SUFFIX[cell->direction]);
-	tensor_add(network, 4 * cell->hidden, cell->hidden, name);
-	if (!has_bias)
-		return;
-	snprintf(name, sizeof(name), "bias_l%zu%s", cell->layer, SUFFIX[cell->direction]);
-	tensor_add(network, 4 * cell->hidden, 1, name);
+	cell_tensors(cell, tensors);
+	for (int index = 0; index < TENSORS_MAX; index++) {
+		*tensors[index].offset = SLUICE__NONE;
+		if (!tensors[index].present)
+			continue;
+		*tensors[index].offset = 0;
+		snprintf(name, sizeof(name), "%s_l%zu%s", tensors[index].name, cell->layer, SUFFIX[cell->direction]);
+		tensor_add(network, tensors[index].rows, tensors[index].columns, name);
+	}
 }
 
 /* Moves the network's own tensors to where the caller's block has them. */
@@ -88,14 +143,15 @@ static sluice_status tensors_match(struct sluice__network *network, const sluice
 static void offsets_take(struct sluice__network *network)
 {
 	const sluice_parameter *tensor = network->tensors;
+	struct cell_tensor tensors[TENSORS_MAX];
 
 	for (size_t index = 0; index < network->cell_count; index++) {
 		struct sluice__cell *cell = &network->cells[index];
 
-		cell->weight_ih = (tensor++)->offset;
-		cell->weight_hh = (tensor++)->offset;
-		if (cell->bias != SLUICE__NONE)
-			cell->bias = (tensor++)->offset;
+		cell_tensors(cell, tensors);
+		for (int place = 0; place < TENSORS_MAX; place++)
+			if (*tensors[place].offset != SLUICE__NONE)
+				*tensors[place].offset = (tensor++)->offset;
 	}
 	if (network->readout) {
 		network->readout_weight = (tensor++)->offset;
@@ -103,10 +159,52 @@ static void offsets_take(struct sluice__network *network)
 	}
 }
 
+/* The five activations of a layer, each one named. */
+static void activations_resolve(const sluice_layer *layer, sluice_activation out[SLUICE__ACTIVATIONS])
+{
+	static const sluice_activation_kind DEFAULTS[SLUICE__ACTIVATIONS] = {
+		SLUICE_ACTIVATION_SIGMOID, SLUICE_ACTIVATION_SIGMOID, SLUICE_ACTIVATION_TANH,
+		SLUICE_ACTIVATION_SIGMOID, SLUICE_ACTIVATION_TANH,
+	};
+	const sluice_activation given[SLUICE__ACTIVATIONS] = {
+		layer->input_activation,  layer->forget_activation, layer->candidate_activation,
+		layer->output_activation, layer->cell_activation,
+	};
+
+	for (int place = 0; place < SLUICE__ACTIVATIONS; place++) {
+		out[place] = given[place];
+		if (out[place].kind == SLUICE_ACTIVATION_DEFAULT)
+			out[place].kind = DEFAULTS[place];
+	}
+}
+
+/* Copies a layer's options into one of its cells. */
+static void options_copy(struct sluice__cell *cell, const sluice_layer *layer)
+{
+	activations_resolve(layer, cell->activations);
+	cell->peephole_kind = layer->peephole;
+	cell->peephole_previous = layer->peephole_previous;
+	cell->input = layer->input;
+	cell->no_gates = layer->no_gates;
+	cell->no_input_weights = layer->no_input_weights;
+	cell->no_recurrent_weights = layer->no_recurrent_weights;
+	cell->no_peepholes = layer->no_peepholes;
+	cell->coupled = layer->coupled;
+	cell->gate_clip = layer->gate_clip;
+	cell->cell_clip = layer->cell_clip;
+	cell->projection_clip = layer->projection ? layer->projection_clip : 0;
+	cell->recurrent_dropout = layer->recurrent_dropout;
+	cell->recurrent_dropout_shape = layer->recurrent_dropout_shape;
+	cell->zoneout_h = layer->zoneout_h;
+	cell->zoneout_c = layer->zoneout_c;
+	cell->dropconnect = layer->dropconnect;
+}
+
 /* Adds the cells of one layer, and with them the width of what the next layer reads. */
 static void layer_add(struct sluice__network *network, const sluice_layer *layer, size_t index)
 {
 	size_t directions = layer->direction == SLUICE_BIDIRECTIONAL ? 2 : 1;
+	size_t out = layer->projection ? layer->projection : layer->hidden;
 
 	for (size_t direction = 0; direction < directions; direction++) {
 		struct sluice__cell *cell = &network->cells[network->cell_count++];
@@ -116,13 +214,18 @@ static void layer_add(struct sluice__network *network, const sluice_layer *layer
 		cell->reverse = layer->direction == SLUICE_REVERSE || direction == 1;
 		cell->inputs = network->widths[index];
 		cell->hidden = layer->hidden;
-		cell->column = direction * layer->hidden;
+		cell->out = out;
+		cell->column = direction * out;
+		cell->h_state = network->h_width;
+		cell->c_state = network->c_width;
 		cell->bias = layer->no_bias ? SLUICE__NONE : 0;
-		cell->state = network->state_width;
-		network->state_width += layer->hidden;
-		cell_tensors(network, cell, !layer->no_bias);
+		cell->weight_hr = layer->projection ? 0 : SLUICE__NONE;
+		options_copy(cell, layer);
+		network->h_width += out;
+		network->c_width += layer->hidden;
+		cell_tensors_add(network, cell);
 	}
-	network->widths[index + 1] = directions * layer->hidden;
+	network->widths[index + 1] = directions * out;
 }
 
 sluice_status sluice__network_create(const sluice_description *description, const sluice_parameter *tensors,
@@ -135,16 +238,11 @@ sluice_status sluice__network_create(const sluice_description *description, cons
 	if (!layers || layers > 127 || !description->inputs)
 		return sluice_fail(SLUICE_INVALID_ARGUMENT, "%zu layers of %zu inputs are no network", layers,
 				   description->inputs);
-	for (size_t index = 0; index < layers; index++) {
-		status = layer_check(layer_at(description, index), index);
-		if (status != SLUICE_OK)
-			return status;
-	}
 	network.cells = calloc(2 * layers, sizeof(*network.cells));
 	network.widths = calloc(layers + 1, sizeof(*network.widths));
 	network.dropouts = calloc(layers, sizeof(*network.dropouts));
-	network.tensors = calloc(6 * layers + 2, sizeof(*network.tensors));
-	network.names = calloc(6 * layers + 2, NAME_SIZE);
+	network.tensors = calloc(2 * TENSORS_MAX * layers + 2, sizeof(*network.tensors));
+	network.names = calloc(2 * TENSORS_MAX * layers + 2, NAME_SIZE);
 	status = SLUICE_OUT_OF_MEMORY;
 	if (!network.cells || !network.widths || !network.dropouts || !network.tensors || !network.names) {
 		sluice_fail(status, "no memory for a network of %zu layers", layers);
@@ -155,6 +253,9 @@ sluice_status sluice__network_create(const sluice_description *description, cons
 	network.layer_count = layers;
 	network.readout = description->outputs != 0;
 	for (size_t index = 0; index < layers; index++) {
+		status = layer_check(layer_at(description, index), index, network.widths[index]);
+		if (status != SLUICE_OK)
+			goto fail;
 		layer_add(&network, layer_at(description, index), index);
 		if (index + 1 < layers || network.readout)
 			network.dropouts[index] = layer_at(description, index)->dropout;

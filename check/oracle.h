@@ -27,4 +27,16 @@
 #undef REAL
 #undef ORACLE
 
+/* The value rounded to nearest even to f16 or bf16; unchanged for other types. */
+double sluice__oracle_round(sluice_dtype type, double value);
+
+/* The distance of x to the nearest place where value, slope or the slope's own slope of an activation jumps, or where
+ * its domain ends: closer than that, differences and roundings say nothing about the slope. INFINITY if there is none.
+ * parameter is the unit's own slope if the kind is PReLU. */
+double sluice__oracle_kink_distance(const sluice_activation *activation, double parameter, double x);
+
+/* The smallest distance of everything in a trace to its kinks: those of the activations, and the clips. */
+double sluice__oracle_kinks_f64(const struct sluice__network *network, const struct sluice__oracle_run_f64 *run,
+				const struct sluice__oracle_trace_f64 *trace);
+
 #endif

@@ -2,23 +2,38 @@
  * oracle_api.inc.h: the oracle's interface for one number type; set REAL and ORACLE(name), then include.
  */
 
-/* What goes in. All arrays are time-major; states hold [N,H] for each cell as network.h says. NULL states and incoming
- * gradients are zeros. */
+/* What goes in. All arrays are time-major; h states hold [N,out] and c states [N,H] for each cell as network.h says.
+ * NULL states and incoming gradients are zeros. */
 struct ORACLE_RUN {
 	size_t steps, batch;
-	const REAL *parameters, *x, *h0, *c0;
-	int training; /* 1: dropout is active */
+	const REAL *parameters, *x, *h0, *c0; /* x without input weights: gates in the order i f g o */
+	int training;                         /* 1: dropout of all kinds is active */
 	uint64_t seed, step_offset;
 	const uint64_t *sequence_ids; /* NULL: 0 .. N-1 */
-	const REAL *dy, *dh, *dc;     /* backward only */
+	const REAL *mask;             /* [N,S], [S] or [T,N,S], S = h_width; NULL: ones */
+	sluice_mask_shape mask_shape;
+	int last_only;            /* 1: y and dy are [N,outputs] */
+	sluice_dtype h_type;      /* f16, bf16: h is rounded to it after every step; others: it is not */
+	int terms;                /* 1: trace and gradients get their sums of |terms| */
+	const REAL *dy, *dh, *dc; /* backward only */
 };
 
-/* Everything a forward pass computes. */
+/* Everything a forward pass computes, in the letters of EQUATIONS.md. Arrays of one pointer for each cell hold
+ * [T,N,H] where nothing else is said. */
 struct ORACLE_TRACE {
 	REAL **inputs; /* [layer_count + 1] what layer l reads [T,N,width], after dropout; the last one feeds y */
-	REAL **gates;  /* [cell_count] i f g o after activation [T,N,4H] */
-	REAL **c, **h; /* [cell_count] after the step [T,N,H] */
-	REAL *y;       /* [T,N,outputs] */
+	REAL **a;      /* pre-activations i f g o before their clip [T,N,4H]; 0 for gates that have none */
+	REAL **terms;  /* the sum of |terms| of each of them, or NULL */
+	REAL **gates;  /* i f g o after activation [T,N,4H]; absent ones are 1 */
+	REAL **p;      /* f c' + i g, before the cell's clip */
+	REAL **e;      /* the new cell, before zoneout */
+	REAL **q;      /* o s_c(e) */
+	REAL **pq;     /* P q before its clip [T,N,out]; the array q without projection */
+	REAL **r;      /* h before zoneout and rounding [T,N,out]; the array q without projection */
+	REAL **c;      /* after the step */
+	REAL **h;      /* after the step, rounded [T,N,out] */
+	REAL *last;    /* what y is made of if the run is last_only [N,width], else NULL */
+	REAL *y;       /* [T,N,outputs], or [N,outputs] */
 	REAL *hn, *cn; /* final states */
 	void *block;
 };
@@ -26,6 +41,7 @@ struct ORACLE_TRACE {
 /* Everything a backward pass computes. */
 struct ORACLE_GRADIENTS {
 	REAL *dx, *dparameters, *dh0, *dc0;
+	REAL *terms;    /* the sum of |terms| of each of dparameters, or NULL */
 	REAL **dinputs; /* [layer_count + 1] dL/d(what layer l reads) */
 	REAL **da;      /* [cell_count] dL/d(pre-activation) [T,N,4H] */
 	void *block;
@@ -41,7 +57,21 @@ sluice_status ORACLE_BACKWARD(const struct sluice__network *network, const struc
 			      const struct ORACLE_TRACE *trace, struct ORACLE_GRADIENTS *out);
 void ORACLE_GRADIENTS_DESTROY(struct ORACLE_GRADIENTS *gradients);
 
-/* One step of one cell for one row: x [I], h and c [H] before the step; gates [4H], c_out and h_out [H] after it. terms
- * [4H], if not NULL, receives the sum of |terms| of each pre-activation. */
-void ORACLE_STEP(const struct sluice__cell *cell, const REAL *parameters, const REAL *x, const REAL *h, const REAL *c,
-		 REAL *gates, REAL *c_out, REAL *h_out, REAL *terms);
+/* The value and slope at x of an activation whose kind is not DEFAULT. parameter is the unit's own slope if the kind is
+ * PReLU. *terms receives what the rounding errors of a straightforward evaluation are proportional to: |value| where
+ * nothing cancels, the magnitudes of what is added and subtracted where something does, and the share of a rounded
+ * argument. */
+void ORACLE_ACTIVATION(const sluice_activation *activation, REAL parameter, REAL x, REAL *value, REAL *slope,
+		       REAL *terms);
+
+/* The random and given factors of one unit of a cell at time t in row n, as the run has them: of dropout on the way out
+ * of the layer, m, z_h and z_c; and that of DropConnect on an element of R, 0 in an absent block. */
+REAL ORACLE_DROPOUT_FACTOR(const struct sluice__network *network, const struct ORACLE_RUN *run,
+			   const struct sluice__cell *cell, size_t unit, size_t t, size_t n);
+REAL ORACLE_MASK_FACTOR(const struct sluice__network *network, const struct ORACLE_RUN *run,
+			const struct sluice__cell *cell, size_t unit, size_t t, size_t n);
+REAL ORACLE_ZONEOUT_H_FACTOR(const struct ORACLE_RUN *run, const struct sluice__cell *cell, size_t unit, size_t t,
+			     size_t n);
+REAL ORACLE_ZONEOUT_C_FACTOR(const struct ORACLE_RUN *run, const struct sluice__cell *cell, size_t unit, size_t t,
+			     size_t n);
+REAL ORACLE_RECURRENT_FACTOR(const struct ORACLE_RUN *run, const struct sluice__cell *cell, size_t row, size_t column);

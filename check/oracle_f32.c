@@ -7,7 +7,5 @@
 
 #define REAL float
 #define ORACLE(name) sluice__oracle_##name##_f32
-#define EXP expf
-#define TANH tanhf
-#define FABS fabsf
+#define MATH(name) name##f
 #include "oracle.inc.h"

@@ -7,7 +7,5 @@
 
 #define REAL double
 #define ORACLE(name) sluice__oracle_##name##_f64
-#define EXP exp
-#define TANH tanh
-#define FABS fabs
+#define MATH(name) name
 #include "oracle.inc.h"

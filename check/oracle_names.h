@@ -11,5 +11,10 @@
 #define ORACLE_TRACE_DESTROY ORACLE(trace_destroy)
 #define ORACLE_BACKWARD ORACLE(backward)
 #define ORACLE_GRADIENTS_DESTROY ORACLE(gradients_destroy)
-#define ORACLE_STEP ORACLE(step)
+#define ORACLE_ACTIVATION ORACLE(activation)
+#define ORACLE_DROPOUT_FACTOR ORACLE(dropout_factor)
+#define ORACLE_MASK_FACTOR ORACLE(mask_factor)
+#define ORACLE_ZONEOUT_H_FACTOR ORACLE(zoneout_h_factor)
+#define ORACLE_ZONEOUT_C_FACTOR ORACLE(zoneout_c_factor)
+#define ORACLE_RECURRENT_FACTOR ORACLE(recurrent_factor)
 #endif

@@ -25,7 +25,7 @@ static size_t lay_out(struct sluice__subject *subject, char *block)
 	struct sluice__subject_result *result = &subject->result;
 	size_t rows = options->steps * options->batch, total = 0;
 	size_t x = rows * network->inputs * sizeof(float), y = rows * network->outputs * sizeof(float);
-	size_t states = options->batch * network->state_width * sizeof(float);
+	size_t states = options->batch * network->h_width * sizeof(float);
 	size_t state = sluice_plan_state_size(subject->plan, options->batch);
 	size_t tape = sluice_plan_tape_size(subject->plan, options->steps);
 
@@ -132,7 +132,7 @@ static sluice_status state_write(struct sluice__subject *subject, size_t batch, 
 	memset(state, 0, sluice_plan_state_size(subject->plan, batch));
 	for (size_t index = 0; index < subject->network->cell_count; index++) {
 		const struct sluice__cell *cell = &subject->network->cells[index];
-		size_t place = cell->state * batch;
+		size_t place = cell->h_state * batch;
 		sluice_status status = sluice_state_write(subject->plan, state, batch, cell->layer, cell->direction,
 							  h ? h + place : NULL, c ? c + place : NULL);
 
@@ -146,7 +146,7 @@ static sluice_status state_read(struct sluice__subject *subject, size_t batch, c
 {
 	for (size_t index = 0; index < subject->network->cell_count; index++) {
 		const struct sluice__cell *cell = &subject->network->cells[index];
-		size_t place = cell->state * batch;
+		size_t place = cell->h_state * batch;
 		sluice_status status = sluice_state_read(subject->plan, state, batch, cell->layer, cell->direction,
 							 h + place, c + place);
 

@@ -161,7 +161,7 @@ static sluice_status forced_rows(struct trial *trial)
 	const struct sluice__subject_result *result = &trial->subject.result;
 	const struct sluice__exercise *forced = &judgement->forced;
 	const struct sluice__bound *bound = &judgement->bound;
-	size_t rows = forced->run.batch, states = rows * network->state_width;
+	size_t rows = forced->run.batch, states = rows * network->h_width;
 	const struct {
 		const char *what;
 		const float *values;
@@ -219,7 +219,7 @@ static void states_slice(const struct sluice__network *network, const float *sta
 	for (size_t index = 0; index < network->cell_count; index++) {
 		const struct sluice__cell *cell = &network->cells[index];
 
-		memcpy(out + cell->state * batch, states + cell->state * rows + first * cell->hidden,
+		memcpy(out + cell->h_state * batch, states + cell->h_state * rows + first * cell->hidden,
 		       batch * cell->hidden * sizeof(float));
 	}
 }
@@ -233,7 +233,7 @@ static sluice_status judge_chunked(struct trial *trial)
 	size_t batch = judgement->batch, rows = forced->run.batch;
 	struct sluice__verify_row y = row_start(trial, CHUNKED.y), h = row_start(trial, CHUNKED.h);
 	struct sluice__verify_row c = row_start(trial, CHUNKED.c);
-	float *states = malloc(2 * batch * network->state_width * sizeof(float));
+	float *states = malloc(2 * batch * network->h_width * sizeof(float));
 	sluice_status status;
 
 	if (!states)
@@ -247,9 +247,9 @@ static sluice_status judge_chunked(struct trial *trial)
 		run.x += first * network->inputs;
 		run.sequence_ids += first;
 		run.h0 = states;
-		run.c0 = states + batch * network->state_width;
+		run.c0 = states + batch * network->h_width;
 		states_slice(network, forced->run.h0, rows, first, batch, states);
-		states_slice(network, forced->run.c0, rows, first, batch, states + batch * network->state_width);
+		states_slice(network, forced->run.c0, rows, first, batch, states + batch * network->h_width);
 		status = sluice__subject_run(&trial->subject, &run, judgement->streamable, 1);
 		if (status != SLUICE_OK)
 			break;
@@ -257,7 +257,7 @@ static sluice_status judge_chunked(struct trial *trial)
 			     judgement->bound.y + first * network->outputs, batch * network->outputs);
 		for (size_t index = 0; index < network->cell_count; index++) {
 			const struct sluice__cell *cell = &network->cells[index];
-			size_t own = cell->state * batch, all = cell->state * rows + first * cell->hidden;
+			size_t own = cell->h_state * batch, all = cell->h_state * rows + first * cell->hidden;
 
 			compare_each(&h, result->hn + own, forced->trace.hn + all, judgement->bound.hn + all,
 				     batch * cell->hidden);
@@ -291,11 +291,11 @@ static sluice_status free_rows(struct trial *trial)
 		size_t count;
 	} arrays[] = {
 		{FREE.y, result->y, plain->y, exact->y, data->y_count},
-		{FREE.h, result->hn, plain->hn, exact->hn, data->state_count},
-		{FREE.c, result->cn, plain->cn, exact->cn, data->state_count},
+		{FREE.h, result->hn, plain->hn, exact->hn, data->h_count},
+		{FREE.c, result->cn, plain->cn, exact->cn, data->c_count},
 		{FREE.dx, result->dx, slopes->dx, gradients->dx, data->x_count},
-		{FREE.dh0, result->dh0, slopes->dh0, gradients->dh0, data->state_count},
-		{FREE.dc0, result->dc0, slopes->dc0, gradients->dc0, data->state_count},
+		{FREE.dh0, result->dh0, slopes->dh0, gradients->dh0, data->h_count},
+		{FREE.dc0, result->dc0, slopes->dc0, gradients->dc0, data->c_count},
 	};
 	struct sluice__verify_row parameters = row_start(trial, FREE.dparameters);
 	sluice_status status = SLUICE_OK;
@@ -326,9 +326,9 @@ static sluice_status judge_free(struct trial *trial)
 	struct sluice__subject *subject = &trial->subject;
 	const struct sluice__data *data = &judgement->data;
 	size_t differing = 0;
-	float *sequence = malloc((data->y_count + 2 * data->state_count) * sizeof(float));
+	float *sequence = malloc((data->y_count + data->h_count + data->c_count) * sizeof(float));
 	const float *streamed[] = {NULL, NULL, NULL};
-	const size_t counts[] = {data->y_count, data->state_count, data->state_count};
+	const size_t counts[] = {data->y_count, data->h_count, data->c_count};
 	sluice_status status;
 
 	if (!sequence)

@@ -31,7 +31,7 @@ static void transcribe(const struct sluice__judgement *judgement, const float *p
 	const struct sluice__exercise *forced = &judgement->forced;
 	const struct sluice__bound *bound = &judgement->bound;
 	const struct sluice__network *network = &judgement->network;
-	size_t rows = forced->run.batch, states = rows * network->state_width;
+	size_t rows = forced->run.batch, states = rows * network->h_width;
 	struct sluice__oracle_run_f32 run = forced->run;
 	struct sluice__oracle_trace_f32 trace;
 	struct sluice__oracle_gradients_f32 gradients;

@@ -131,7 +131,7 @@ static void check_case(const struct golden_case *one)
 	network_of(one, &network);
 	x_count = STEPS * BATCH * INPUTS;
 	y_count = STEPS * BATCH * network.outputs;
-	states = BATCH * network.state_width;
+	states = BATCH * network.h_width;
 	dense = dense_count(&network);
 	x = golden_read(one->name, "x", x_count);
 	dy = golden_read(one->name, "dy", y_count);

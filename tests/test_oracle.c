@@ -109,27 +109,27 @@ static void subject_create(const struct oracle_case *one, struct subject *subjec
 	assert_int_equal(sluice__network_create(&description, NULL, 0, 0, &subject->network), SLUICE_OK);
 	assert_int_equal(sluice__data_create(&subject->network, one->steps, one->batch, 11, data), SLUICE_OK);
 
-	subject->count = data->x_count + 2 * data->state_count + data->parameter_count;
-	subject->vector = malloc((subject->count + data->y_count + 2 * data->state_count) * sizeof(double));
+	subject->count = data->x_count + data->h_count + data->c_count + data->parameter_count;
+	subject->vector = malloc((subject->count + data->y_count + data->h_count + data->c_count) * sizeof(double));
 	assert_non_null(subject->vector);
 	subject->dy = subject->vector + subject->count;
 	subject->dh = subject->dy + data->y_count;
-	subject->dc = subject->dh + data->state_count;
+	subject->dc = subject->dh + data->h_count;
 	subject->run = (struct sluice__oracle_run_f64){
 		.steps = one->steps,
 		.batch = one->batch,
 		.x = widened(data->x, data->x_count, subject->vector),
-		.h0 = widened(data->h0, data->state_count, subject->vector + data->x_count),
-		.c0 = widened(data->c0, data->state_count, subject->vector + data->x_count + data->state_count),
+		.h0 = widened(data->h0, data->h_count, subject->vector + data->x_count),
+		.c0 = widened(data->c0, data->c_count, subject->vector + data->x_count + data->h_count),
 		.parameters = widened(data->parameters, data->parameter_count,
-				      subject->vector + data->x_count + 2 * data->state_count),
+				      subject->vector + data->x_count + data->h_count + data->c_count),
 		.training = 1,
 		.seed = UINT64_C(0xfedcba9876543210),
 		.step_offset = UINT64_C(0xfffffffe), /* crosses 2^32 inside the run */
 		.sequence_ids = SEQUENCES,
 		.dy = one->without & NO_DY ? NULL : widened(data->dy, data->y_count, subject->dy),
-		.dh = one->without & NO_DFINAL ? NULL : widened(data->dh, data->state_count, subject->dh),
-		.dc = one->without & NO_DFINAL ? NULL : widened(data->dc, data->state_count, subject->dc),
+		.dh = one->without & NO_DFINAL ? NULL : widened(data->dh, data->h_count, subject->dh),
+		.dc = one->without & NO_DFINAL ? NULL : widened(data->dc, data->c_count, subject->dc),
 	};
 	if (one->without & NO_INITIAL)
 		subject->run.h0 = subject->run.c0 = NULL;
@@ -159,8 +159,8 @@ static double loss(const struct subject *subject)
 
 	assert_int_equal(sluice__oracle_forward_f64(&subject->network, &subject->run, &trace), SLUICE_OK);
 	sum = dot(subject->run.dy, trace.y, subject->data.y_count) +
-	      dot(subject->run.dh, trace.hn, subject->data.state_count) +
-	      dot(subject->run.dc, trace.cn, subject->data.state_count);
+	      dot(subject->run.dh, trace.hn, subject->data.h_count) +
+	      dot(subject->run.dc, trace.cn, subject->data.c_count);
 	sluice__oracle_trace_destroy_f64(&trace);
 	return sum;
 }
@@ -192,10 +192,10 @@ static void gradient_vector(const struct subject *subject, double *gradient)
 	assert_int_equal(sluice__oracle_backward_f64(&subject->network, &subject->run, &trace, &gradients), SLUICE_OK);
 	memcpy(gradient, gradients.dx, data->x_count * sizeof(double));
 	gradient += data->x_count;
-	memcpy(gradient, gradients.dh0, data->state_count * sizeof(double));
-	gradient += data->state_count;
-	memcpy(gradient, gradients.dc0, data->state_count * sizeof(double));
-	gradient += data->state_count;
+	memcpy(gradient, gradients.dh0, data->h_count * sizeof(double));
+	gradient += data->h_count;
+	memcpy(gradient, gradients.dc0, data->c_count * sizeof(double));
+	gradient += data->c_count;
 	memcpy(gradient, gradients.dparameters, data->parameter_count * sizeof(double));
 	sluice__oracle_gradients_destroy_f64(&gradients);
 	sluice__oracle_trace_destroy_f64(&trace);
@@ -233,7 +233,8 @@ static void check_case(const struct oracle_case *one)
 	gradient_vector(&subject, gradient);
 	/* A state that is not given has no coordinate in the loss, though it has a gradient. */
 	if (one->without & NO_INITIAL)
-		memset(gradient + subject.data.x_count, 0, 2 * subject.data.state_count * sizeof(double));
+		memset(gradient + subject.data.x_count, 0,
+		       (subject.data.h_count + subject.data.c_count) * sizeof(double));
 	for (size_t index = 0; index < count; index++)
 		largest = fmax(largest, fabs(gradient[index]));
 	assert_true(largest > 1e-3);
