@@ -1,0 +1,73 @@
+"""What the make_golden_*.py share: exact random numbers, files, and docs/EQUATIONS.md in NumPy, which judges a peer's
+numbers before they are written, so that a wrong reading of the peer shows at once.
+"""
+
+import json
+import pathlib
+
+import numpy as np
+
+FOLDER = pathlib.Path(__file__).resolve().parent.parent / "tests" / "golden"
+
+
+def random(generator, *shape, scale=1.0):
+    """Uniform numbers in [-scale, scale] that are multiples of scale/1024: exact in f32, as are sums of two."""
+    return generator.integers(-1024, 1025, size=shape) * (scale / 1024)
+
+
+def write(name, tensors, **metadata):
+    """Writes one safetensors file; tensors keep their type, f32 or f64."""
+    kinds = {np.dtype("<f4"): "F32", np.dtype("<f8"): "F64"}
+    header, blobs, end = {"__metadata__": {key: str(text) for key, text in metadata.items()}}, [], 0
+    for key, values in tensors.items():
+        values = np.ascontiguousarray(values)
+        begin, end = end, end + values.nbytes
+        header[key] = {"dtype": kinds[values.dtype], "shape": list(values.shape), "data_offsets": [begin, end]}
+        blobs.append(values.tobytes())
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-(8 + len(text)) % 64)
+    path = FOLDER / f"{name}.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + b"".join(blobs))
+    print(f"{path.name}: {path.stat().st_size} bytes")
+
+
+def agree(name, ours, theirs, tolerance):
+    """Fails unless two arrays agree relative to the largest element."""
+    error = np.abs(ours - theirs).max() / np.abs(theirs).max()
+    assert ours.shape == theirs.shape, f"{name}: {ours.shape} but {theirs.shape}"
+    assert error <= tolerance, f"{name}: off by {error:.2e}, more than {tolerance:.0e}"
+
+
+def sigmoid(v):
+    return 1 / (1 + np.exp(-v))
+
+
+def clip(v, limit):
+    return np.clip(v, -limit, limit) if limit else v
+
+
+def cell(x, h, c, W, R, b, V=None, P=None, gate=sigmoid, candidate=np.tanh, output=np.tanh, gate_clip=0, coupled=False,
+         reverse=False):
+    """One cell over x [T,N,I], forward, in double; W, R, b, V (diagonal) in the order i f g o. Returns h [T,N,.] of
+    every step and the final h and c."""
+    x, h, c, W, R, b = (np.asarray(array, np.float64) for array in (x, h, c, W, R, b))
+    H = c.shape[1]
+    V = np.zeros((4, H)) if V is None else np.asarray(V, np.float64).reshape(4, H)
+    hs = np.zeros(x.shape[:2] + h.shape[1:])
+    for t in reversed(range(len(x))) if reverse else range(len(x)):
+        a = x[t] @ W.T + h @ R.T + b
+        i, f, g, o = (a[:, k * H:(k + 1) * H] for k in range(4))
+        i = gate(clip(i + V[0] * c, gate_clip))
+        f = 1 - i if coupled else gate(clip(f + V[1] * c, gate_clip))
+        g = candidate(clip(g + V[2] * c, gate_clip))
+        c = f * c + i * g
+        h = gate(clip(o + V[3] * c, gate_clip)) * output(c)
+        h = h if P is None else h @ np.asarray(P, np.float64).T
+        hs[t] = h
+    return hs, h, c
+
+
+def reorder(array, order):
+    """Rows of four gates in another order ("iofg") brought to i f g o."""
+    blocks = np.split(np.asarray(array), 4)
+    return np.concatenate([blocks[order.index(letter)] for letter in "ifgo"])
