@@ -72,6 +72,10 @@ static void test_all_options(void **state)
 	parse_and_compare(&description);
 }
 
+#define COUNT(name, text) +1
+enum { KINDS = 0 SLUICE_ACTIVATION_MAP(COUNT) };
+#undef COUNT
+
 /* Every activation has a word, and every word is another one. */
 static void test_activations(void **state)
 {
@@ -86,7 +90,7 @@ static void test_activations(void **state)
 	description.inputs = 1;
 	description.layer_count = 1;
 	description.layers = &layer;
-	for (int kind = SLUICE_ACTIVATION_DEFAULT; kind <= SLUICE_ACTIVATION_THRESHOLD; kind++) {
+	for (int kind = SLUICE_ACTIVATION_DEFAULT; kind < KINDS; kind++) {
 		layer.cell_activation = (sluice_activation){(sluice_activation_kind)kind, 1, 2, 3};
 		parse_and_compare(&description);
 	}
