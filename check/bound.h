@@ -11,18 +11,27 @@
 #include "oracle.h"
 #include "sluice/sluice.h"
 
-/* Largest allowed absolute error of every result, laid out as the oracle's. */
+/* What a plan stores in which type, and what its backward pass starts from. */
+struct sluice__bound_storage {
+	sluice_dtype weights, data, tape;
+	sluice_tape_mode tape_mode;
+};
+
+/* Largest allowed absolute error of every result. States are laid out as the oracle's; h, c and gates as sluice_run
+ * has them, with the gates in the order i f g o. */
 struct sluice__bound {
-	double *y, *hn, *cn;                  /* y [N,outputs], states as the trace's */
+	double *y, *hn, *cn;                  /* y [N,outputs] */
+	double *h, *c, *gates;                /* [N,S], [N,C], [N,4C] */
 	double *dx, *dparameters, *dh0, *dc0; /* zeros when no gradients were given */
 	void *block;
 };
 
-/* Bounds of a one-step run, from its trace and, unless NULL, its gradients. Errors: INVALID_ARGUMENT (steps other than
- * 1), OUT_OF_MEMORY. */
+/* Bounds of a one-step run, from its trace and, unless NULL, its gradients. The run does not round h (h_type): that
+ * rounding is part of the bound. Errors: INVALID_ARGUMENT (steps other than 1), OUT_OF_MEMORY. */
 sluice_status sluice__bound_create(const struct sluice__network *network, const struct sluice__oracle_run_f64 *run,
 				   const struct sluice__oracle_trace_f64 *trace,
-				   const struct sluice__oracle_gradients_f64 *gradients, struct sluice__bound *out);
+				   const struct sluice__oracle_gradients_f64 *gradients,
+				   const struct sluice__bound_storage *storage, struct sluice__bound *out);
 void sluice__bound_destroy(struct sluice__bound *bound);
 
 #endif

@@ -1,226 +1,316 @@
 /*
- * judgement.c: lets the oracle run a problem, teacher-forced and free, so that verify.c has something to compare with.
+ * judgement.c: lets the oracle run a setting, teacher-forced and free, so that verify.c has something to compare with.
  */
 #include "judgement.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const double *widen(const float *values, size_t count, double **next)
+#include "data.h"
+#include "storage.h"
+
+static sluice_status no_memory(size_t count)
+{
+	return sluice_fail(SLUICE_OUT_OF_MEMORY, "no memory for a run of %zu numbers", count);
+}
+
+/* Takes count numbers of a type from random floats; values NULL leaves zeros. */
+static double *widen(double **next, const float *values, float scale, sluice_dtype type, size_t count)
 {
 	double *start = *next;
 
-	for (size_t index = 0; index < count; index++)
-		start[index] = (double)values[index];
+	for (size_t index = 0; index < count && values; index++)
+		start[index] = sluice__storage_round(type, (double)(values[index] * scale));
 	*next += count;
 	return start;
 }
 
-/* Runs the double oracle on the exercise's f32 run. */
-static sluice_status exercise_run(struct sluice__exercise *exercise, const struct sluice__network *network,
-				  int gradients)
+/* Whether a plan keeps a tensor in its type of weights: the matrices, but no biases, diagonals and slopes. */
+static int is_weight(const struct sluice__network *network, size_t offset)
 {
-	const struct sluice__oracle_run_f32 *run = &exercise->run;
-	size_t rows = run->steps * run->batch;
-	size_t hs = run->batch * network->h_width, cs = run->batch * network->c_width;
-	size_t count = rows * (network->inputs + network->outputs) + 2 * (hs + cs) + network->parameter_count;
-	double *next = exercise->block = malloc(count * sizeof(double));
+	for (size_t index = 0; index < network->cell_count; index++) {
+		const struct sluice__cell *cell = &network->cells[index];
+
+		if (offset == cell->weight_ih || offset == cell->weight_hh || offset == cell->weight_hr)
+			return 1;
+		if (offset == cell->peephole)
+			return cell->peephole_kind == SLUICE_PEEPHOLE_FULL;
+	}
+	return network->readout && offset == network->readout_weight;
+}
+
+static double *parameters_make(const struct sluice__judgement *judgement, const struct sluice__data *data,
+			       double **next)
+{
+	const struct sluice__network *network = &judgement->network;
+	const struct sluice__setting *setting = judgement->setting;
+	float scale = setting->scale != 0 ? setting->scale : 1;
+	double *start = *next;
+
+	for (size_t index = 0; index < network->tensor_count; index++) {
+		const sluice_parameter *tensor = &network->tensors[index];
+		sluice_dtype type = is_weight(network, tensor->offset) ? setting->weights : SLUICE_F32;
+		double *own = start + tensor->offset;
+
+		widen(&own, data->parameters + tensor->offset, scale, type, tensor->rows * tensor->columns);
+	}
+	*next += network->parameter_count;
+	return start;
+}
+
+static size_t mask_count(const struct sluice__judgement *judgement, sluice_mask_shape shape)
+{
+	size_t rows = shape == SLUICE_MASK_STEP ? judgement->steps * judgement->batch : judgement->batch;
+
+	return judgement->network.h_width * (shape == SLUICE_MASK_UNIT ? 1 : rows);
+}
+
+/* Factors of a mask between 0 and 2, each fourth one 0 and each fourth one 1. */
+static double *mask_make(const struct sluice__judgement *judgement, double **next, size_t count)
+{
+	const struct sluice__setting *setting = judgement->setting;
+	double *start = *next;
+	float value;
+
+	for (size_t index = 0; index < count; index++) {
+		sluice__data_fill(setting->seed + index, "mask", 1, 1, &value);
+		start[index] = sluice__storage_round(setting->data, value < -0.5f  ? 0
+								    : value > 0.5f ? 1
+										   : 1 + 2 * (double)value);
+	}
+	*next += count;
+	return start;
+}
+
+static sluice_status exercise_run(const struct sluice__judgement *judgement, struct sluice__exercise *exercise)
+{
+	sluice_status status = sluice__oracle_forward_f64(&judgement->network, &exercise->run, &exercise->trace);
+
+	if (status == SLUICE_OK && judgement->setting->gradients)
+		status = sluice__oracle_backward_f64(&judgement->network, &exercise->run, &exercise->trace,
+						     &exercise->gradients);
+	return status;
+}
+
+/* The data of the whole sequences, rounded to the types that will hold them, and the oracle's run on them. */
+static sluice_status free_create(struct sluice__judgement *judgement)
+{
+	const struct sluice__network *network = &judgement->network;
+	const struct sluice__setting *setting = judgement->setting;
+	size_t mask = setting->mask ? mask_count(judgement, setting->mask_shape) : 0;
+	struct sluice__data data;
+	sluice_status status = sluice__data_create(network, judgement->steps, judgement->batch, setting->seed, &data);
+	size_t count;
+	double *next;
+
+	if (status != SLUICE_OK)
+		return status;
+	judgement->y_count = setting->last_only ? judgement->batch * network->outputs : data.y_count;
+	judgement->h_count = data.h_count;
+	judgement->c_count = data.c_count;
+	count = data.x_count + data.y_count + 2 * data.h_count + 2 * data.c_count + data.parameter_count + mask;
+	judgement->block = next = calloc(count, sizeof(double));
+	if (next)
+		judgement->free.run = (struct sluice__oracle_run_f64){
+			.steps = judgement->steps,
+			.batch = judgement->batch,
+			.parameters = parameters_make(judgement, &data, &next),
+			.x = widen(&next, data.x, 1, setting->data, data.x_count),
+			.h0 = widen(&next, data.h0, 1, setting->data, data.h_count),
+			.c0 = widen(&next, data.c0, 1, SLUICE_F32, data.c_count),
+			.dy = widen(&next, data.dy, 1, setting->data, data.y_count),
+			.dh = widen(&next, data.dh, 1, SLUICE_F32, data.h_count),
+			.dc = widen(&next, data.dc, 1, SLUICE_F32, data.c_count),
+			.mask = mask ? mask_make(judgement, &next, mask) : NULL,
+			.mask_shape = setting->mask_shape,
+			.last_only = setting->last_only,
+			.training = setting->training,
+			.seed = setting->seed,
+			.step_offset = 3,
+			.sequence_ids = judgement->ids,
+			.h_type = SLUICE_F64,
+			.terms = 1,
+		};
+	sluice__data_destroy(&data);
+	return next ? exercise_run(judgement, &judgement->free) : no_memory(count);
+}
+
+/* ------------------------------------------------------------------------------------------- teacher-forced ---- */
+
+/* The oracle's h or c of one cell before every step, as a state holds it: row t * N + n of [T*N,width]. */
+static void forced_state(const struct sluice__judgement *judgement, const struct sluice__cell *cell, size_t width,
+			 const double *sequence, const double *initial, sluice_dtype type, double *out)
+{
+	size_t T = judgement->steps, count = judgement->batch * width, first = cell->reverse ? T - 1 : 0;
+
+	for (size_t t = 0; t < T; t++) {
+		const double *from = t == first ? initial : sequence + (cell->reverse ? t + 1 : t - 1) * count;
+
+		for (size_t k = 0; k < count; k++)
+			out[t * count + k] = sluice__storage_round(type, from[k]);
+	}
+}
+
+static void forced_states(const struct sluice__judgement *judgement, double *h, double *c)
+{
+	const struct sluice__exercise *free = &judgement->free;
+	size_t N = judgement->batch, rows = judgement->steps * N;
+
+	for (size_t index = 0; index < judgement->network.cell_count; index++) {
+		const struct sluice__cell *cell = &judgement->network.cells[index];
+
+		forced_state(judgement, cell, cell->out, free->trace.h[index], free->run.h0 + cell->h_state * N,
+			     judgement->setting->data, h + cell->h_state * rows);
+		forced_state(judgement, cell, cell->hidden, free->trace.c[index], free->run.c0 + cell->c_state * N,
+			     SLUICE_F32, c + cell->c_state * rows);
+	}
+}
+
+/* Random gradients of the final states, by way of floats. */
+static sluice_status forced_gradients(const struct sluice__judgement *judgement, const char *name, size_t count,
+				      double *out)
+{
+	float *values = malloc(count * sizeof(float));
+
+	if (!values)
+		return no_memory(count);
+	sluice__data_fill(judgement->setting->seed, name, 1, count, values);
+	for (size_t k = 0; k < count; k++)
+		out[k] = (double)values[k];
+	free(values);
+	return SLUICE_OK;
+}
+
+/* A mask of one row for each step and sequence, where it has rows at all. */
+static void forced_mask(const struct sluice__judgement *judgement, double *out)
+{
+	size_t count = judgement->batch * judgement->network.h_width;
+
+	for (size_t t = 0; t < judgement->steps; t++)
+		memcpy(out + t * count, judgement->free.run.mask, count * sizeof(double));
+}
+
+sluice_status sluice__judgement_force(struct sluice__judgement *judgement)
+{
+	const struct sluice__setting *setting = judgement->setting;
+	const struct sluice__network *network = &judgement->network;
+	const struct sluice__bound_storage storage = {setting->weights, setting->data, setting->tape,
+						      setting->tape_mode};
+	struct sluice__oracle_run_f64 *run = &judgement->forced.run;
+	size_t rows = judgement->steps * judgement->batch, h = rows * network->h_width, c = rows * network->c_width;
+	double *block = judgement->forced_block = malloc((3 * h + 2 * c) * sizeof(double));
 	sluice_status status;
 
+	if (!block)
+		return no_memory(3 * h + 2 * c);
+	forced_states(judgement, block, block + h);
+	status = forced_gradients(judgement, "forced dh", h, block + h + c);
+	if (status == SLUICE_OK)
+		status = forced_gradients(judgement, "forced dc", c, block + 2 * h + c);
+	if (status != SLUICE_OK)
+		return status;
+	*run = judgement->free.run;
+	run->steps = 1;
+	run->batch = rows;
+	run->h0 = block;
+	run->c0 = block + h;
+	run->dh = block + h + c;
+	run->dc = block + 2 * h + c;
+	if (run->mask && run->mask_shape == SLUICE_MASK_SEQUENCE) {
+		forced_mask(judgement, block + 2 * h + 2 * c);
+		run->mask = block + 2 * h + 2 * c;
+	}
+	status = exercise_run(judgement, &judgement->forced);
+	if (status != SLUICE_OK)
+		return status;
+	return sluice__bound_create(network, run, &judgement->forced.trace,
+				    setting->gradients ? &judgement->forced.gradients : NULL, &storage,
+				    &judgement->bound);
+}
+
+/* ----------------------------------------------------------------------------------- the plain transcription ---- */
+
+static const float *narrow(const double *values, size_t count, float **next)
+{
+	float *start = *next;
+
+	for (size_t index = 0; index < count && values; index++)
+		start[index] = (float)values[index];
+	*next += count;
+	return values ? start : NULL;
+}
+
+sluice_status sluice__transcript_create(const struct sluice__network *network, const struct sluice__oracle_run_f64 *run,
+					const double *parameters, sluice_dtype h_type, int gradients,
+					struct sluice__transcript *out)
+{
+	size_t rows = run->steps * run->batch, h = run->batch * network->h_width, c = run->batch * network->c_width;
+	size_t x = rows * network->inputs, y = (run->last_only ? run->batch : rows) * network->outputs;
+	size_t mask = run->mask_shape == SLUICE_MASK_STEP ? rows : run->mask_shape == SLUICE_MASK_UNIT ? 1 : run->batch;
+	size_t count = network->parameter_count + x + y + 2 * h + 2 * c + mask * network->h_width;
+	float *next = malloc(count * sizeof(float));
+	sluice_status status;
+
+	memset(out, 0, sizeof(*out));
+	out->block = next;
 	if (!next)
-		return sluice_fail(SLUICE_OUT_OF_MEMORY, "no memory for a run of %zu numbers", count);
-	exercise->wide = (struct sluice__oracle_run_f64){
+		return no_memory(count);
+	out->run = (struct sluice__oracle_run_f32){
 		.steps = run->steps,
 		.batch = run->batch,
-		.x = widen(run->x, rows * network->inputs, &next),
-		.dy = widen(run->dy, rows * network->outputs, &next),
-		.h0 = widen(run->h0, hs, &next),
-		.c0 = widen(run->c0, cs, &next),
-		.dh = widen(run->dh, hs, &next),
-		.dc = widen(run->dc, cs, &next),
-		.parameters = widen(run->parameters, network->parameter_count, &next),
+		.parameters = narrow(parameters, network->parameter_count, &next),
+		.x = narrow(run->x, x, &next),
+		.h0 = narrow(run->h0, h, &next),
+		.c0 = narrow(run->c0, c, &next),
+		.dy = narrow(run->dy, y, &next),
+		.dh = narrow(run->dh, h, &next),
+		.dc = narrow(run->dc, c, &next),
+		.mask = narrow(run->mask, mask * network->h_width, &next),
+		.mask_shape = run->mask_shape,
+		.last_only = run->last_only,
 		.training = run->training,
 		.seed = run->seed,
 		.step_offset = run->step_offset,
 		.sequence_ids = run->sequence_ids,
+		.h_type = h_type,
 	};
-	status = sluice__oracle_forward_f64(network, &exercise->wide, &exercise->trace);
+	status = sluice__oracle_forward_f32(network, &out->run, &out->trace);
 	if (status == SLUICE_OK && gradients)
-		status = sluice__oracle_backward_f64(network, &exercise->wide, &exercise->trace, &exercise->gradients);
-	return status;
-}
-
-static void exercise_destroy(struct sluice__exercise *exercise)
-{
-	sluice__oracle_gradients_destroy_f64(&exercise->gradients);
-	sluice__oracle_trace_destroy_f64(&exercise->trace);
-	free(exercise->block);
-}
-
-/* Adds |left| |right|^T of one row to terms [rows,columns]; right NULL is one column of ones. */
-static void terms_add(double *terms, size_t rows, size_t columns, const double *left, const double *right)
-{
-	for (size_t row = 0; row < rows; row++)
-		for (size_t k = 0; k < columns; k++)
-			terms[row * columns + k] += fabs(right ? left[row] * right[k] : left[row]);
-}
-
-/* The sums of |terms| behind dW, dR and db, over all steps and rows. */
-static sluice_status terms_create(struct sluice__judgement *judgement)
-{
-	const struct sluice__network *network = &judgement->network;
-	const struct sluice__exercise *exercise = &judgement->free;
-	size_t T = judgement->steps, N = judgement->batch, last = network->layer_count;
-	double *terms = judgement->terms = calloc(network->parameter_count, sizeof(*terms));
-
-	if (!terms)
-		return sluice_fail(SLUICE_OUT_OF_MEMORY, "no memory for %zu sums", network->parameter_count);
-	for (size_t index = 0; index < network->cell_count; index++) {
-		const struct sluice__cell *cell = &network->cells[index];
-		const double *initial = exercise->wide.h0 + cell->h_state * N;
-
-		for (size_t row = 0; row < T * N; row++) {
-			const double *da = exercise->gradients.da[index] + row * 4 * cell->hidden;
-			const double *x = exercise->trace.inputs[cell->layer] + row * cell->inputs;
-			int first = cell->reverse ? row >= (T - 1) * N : row < N;
-			size_t before = first ? row % N : cell->reverse ? row + N : row - N;
-			const double *h = (first ? initial : exercise->trace.h[index]) + before * cell->hidden;
-
-			terms_add(terms + cell->weight_ih, 4 * cell->hidden, cell->inputs, da, x);
-			terms_add(terms + cell->weight_hh, 4 * cell->hidden, cell->hidden, da, h);
-			if (cell->bias != SLUICE__NONE)
-				terms_add(terms + cell->bias, 4 * cell->hidden, 1, da, NULL);
-		}
-	}
-	for (size_t row = 0; network->readout && row < T * N; row++) {
-		const double *dy = exercise->wide.dy + row * network->outputs;
-
-		terms_add(terms + network->readout_weight, network->outputs, network->widths[last], dy,
-			  exercise->trace.inputs[last] + row * network->widths[last]);
-		terms_add(terms + network->readout_bias, network->outputs, 1, dy, NULL);
-	}
-	return SLUICE_OK;
-}
-
-/* Whole sequences: the double oracle and its plain f32 transcription. */
-static sluice_status free_create(struct sluice__judgement *judgement, const struct sluice__verify_options *options)
-{
-	const struct sluice__data *data = &judgement->data;
-	const struct sluice__network *network = &judgement->network;
-	sluice_status status;
-
-	judgement->free.run = (struct sluice__oracle_run_f32){
-		.steps = judgement->steps,
-		.batch = judgement->batch,
-		.parameters = data->parameters,
-		.x = data->x,
-		.h0 = data->h0,
-		.c0 = data->c0,
-		.training = options->dropout != 0,
-		.seed = options->seed,
-		.step_offset = 3,
-		.sequence_ids = judgement->ids,
-		.dy = data->dy,
-		.dh = data->dh,
-		.dc = data->dc,
-	};
-	status = exercise_run(&judgement->free, network, judgement->gradients);
-	if (status == SLUICE_OK)
-		status = sluice__oracle_forward_f32(network, &judgement->free.run, &judgement->plain);
-	if (status == SLUICE_OK && judgement->gradients)
-		status = sluice__oracle_backward_f32(network, &judgement->free.run, &judgement->plain,
-						     &judgement->plain_gradients);
-	if (status == SLUICE_OK && judgement->gradients)
-		status = terms_create(judgement);
-	return status;
-}
-
-/* The oracle's state before every step, rounded to f32: row t * N + n of [T*N,H] for each cell. */
-static void forced_states(const struct sluice__judgement *judgement, double *const *sequences, const float *initial,
-			  float *out)
-{
-	const struct sluice__network *network = &judgement->network;
-	size_t T = judgement->steps, N = judgement->batch;
-
-	for (size_t index = 0; index < network->cell_count; index++) {
-		const struct sluice__cell *cell = &network->cells[index];
-		size_t count = N * cell->hidden;
-		float *own = out + cell->h_state * T * N;
-
-		for (size_t t = 0; t < T; t++) {
-			size_t first = cell->reverse ? T - 1 : 0, before = cell->reverse ? t + 1 : t - 1;
-
-			for (size_t k = 0; k < count; k++)
-				own[t * count + k] = t == first ? initial[cell->h_state * N + k]
-								: (float)sequences[index][before * count + k];
-		}
-	}
-}
-
-/* One step from each state of the oracle's trajectory, and the bounds of its results. */
-static sluice_status forced_create(struct sluice__judgement *judgement, const struct sluice__verify_options *options)
-{
-	const struct sluice__data *data = &judgement->data;
-	const struct sluice__network *network = &judgement->network;
-	size_t rows = judgement->steps * judgement->batch, states = rows * network->h_width;
-	float *block = judgement->forced_block = malloc(4 * states * sizeof(float));
-	sluice_status status;
-
-	if (!block)
-		return sluice_fail(SLUICE_OUT_OF_MEMORY, "no memory for the states of %zu rows", rows);
-	forced_states(judgement, judgement->free.trace.h, data->h0, block);
-	forced_states(judgement, judgement->free.trace.c, data->c0, block + states);
-	sluice__data_fill(options->seed, "forced dh", 1, states, block + 2 * states);
-	sluice__data_fill(options->seed, "forced dc", 1, states, block + 3 * states);
-	judgement->forced.run = judgement->free.run;
-	judgement->forced.run.steps = 1;
-	judgement->forced.run.batch = rows;
-	judgement->forced.run.sequence_ids = judgement->ids;
-	judgement->forced.run.h0 = block;
-	judgement->forced.run.c0 = block + states;
-	judgement->forced.run.dh = block + 2 * states;
-	judgement->forced.run.dc = block + 3 * states;
-	status = exercise_run(&judgement->forced, network, judgement->gradients);
+		status = sluice__oracle_backward_f32(network, &out->run, &out->trace, &out->gradients);
 	if (status != SLUICE_OK)
-		return status;
-	return sluice__bound_create(network, &judgement->forced.wide, &judgement->forced.trace,
-				    judgement->gradients ? &judgement->forced.gradients : NULL, &judgement->bound);
-}
-
-/* The problem with the options applied, as the library and the oracle understand it. */
-static sluice_status network_open(struct sluice__judgement *judgement, const struct sluice__problem *problem,
-				  const struct sluice__verify_options *options)
-{
-	sluice_context *context = NULL;
-	sluice_model *model = NULL;
-	sluice_status status;
-
-	if (problem->mask || problem->resets || problem->lengths)
-		return sluice_fail(SLUICE_UNSUPPORTED, "masks, resets and lengths cannot be verified yet");
-	status = sluice__problem_describe(problem, &judgement->model);
-	if (status != SLUICE_OK)
-		return status;
-	judgement->model.description.outputs = options->outputs;
-	judgement->streamable = 1;
-	for (size_t layer = 0; layer < problem->layers; layer++) {
-		if (layer + 1 < problem->layers || options->outputs)
-			judgement->model.layers[layer].dropout = options->dropout;
-		judgement->model.layers[layer].no_bias = options->no_bias;
-		if (judgement->model.layers[layer].direction != SLUICE_FORWARD)
-			judgement->streamable = 0;
-	}
-	status = sluice_context_create(NULL, &context);
-	if (status == SLUICE_OK)
-		status = sluice_model_create(context, &judgement->model.description, &model);
-	if (status == SLUICE_OK)
-		status = sluice__network_of_model(model, &judgement->network);
-	sluice_model_destroy(model);
-	sluice_context_destroy(context);
+		sluice__transcript_destroy(out);
 	return status;
 }
 
-/* Sequence numbers that use all 48 bits, so that dropout's counters are judged in full. */
+void sluice__transcript_destroy(struct sluice__transcript *transcript)
+{
+	sluice__oracle_gradients_destroy_f32(&transcript->gradients);
+	sluice__oracle_trace_destroy_f32(&transcript->trace);
+	free(transcript->block);
+	memset(transcript, 0, sizeof(*transcript));
+}
+
+sluice_status sluice__judgement_transcribe(struct sluice__judgement *judgement)
+{
+	return sluice__transcript_create(&judgement->network, &judgement->free.run, judgement->free.run.parameters,
+					 judgement->setting->data, judgement->setting->gradients, &judgement->plain);
+}
+
+/* ----------------------------------------------------------------------------------------------------- all ---- */
+
+/* sluice_step goes forward in time, and would draw DropConnect's mask again for every step. */
+static int can_stream(const struct sluice__judgement *judgement)
+{
+	for (size_t index = 0; index < judgement->network.cell_count; index++) {
+		const struct sluice__cell *cell = &judgement->network.cells[index];
+
+		if (cell->reverse || (judgement->setting->training && cell->dropconnect > 0))
+			return 0;
+	}
+	return 1;
+}
+
+/* Sequence numbers that use all 48 bits, so that counters of random numbers are judged in full. */
 static sluice_status ids_create(struct sluice__judgement *judgement)
 {
 	size_t rows = judgement->steps * judgement->batch;
@@ -233,27 +323,29 @@ static sluice_status ids_create(struct sluice__judgement *judgement)
 	return SLUICE_OK;
 }
 
-sluice_status sluice__judgement_create(const struct sluice__problem *problem,
-				       const struct sluice__verify_options *options, struct sluice__judgement *out)
+sluice_status sluice__judgement_create(const struct sluice__setting *setting, struct sluice__judgement *out)
 {
 	sluice_status status;
 
 	memset(out, 0, sizeof(*out));
-	out->steps = problem->steps;
-	out->batch = problem->batch;
-	out->gradients = !options->inference_only;
-	status = network_open(out, problem, options);
-	if (status == SLUICE_OK)
-		status = sluice__data_create(&out->network, out->steps, out->batch, options->seed, &out->data);
+	out->setting = setting;
+	out->steps = setting->steps;
+	out->batch = setting->batch;
+	status = sluice__network_create(setting->description, NULL, 0, 0, &out->network);
 	if (status == SLUICE_OK)
 		status = ids_create(out);
 	if (status == SLUICE_OK)
-		status = free_create(out, options);
-	if (status == SLUICE_OK)
-		status = forced_create(out, options);
+		status = free_create(out);
+	out->streamable = can_stream(out);
 	if (status != SLUICE_OK)
 		sluice__judgement_destroy(out);
 	return status;
+}
+
+static void exercise_destroy(struct sluice__exercise *exercise)
+{
+	sluice__oracle_gradients_destroy_f64(&exercise->gradients);
+	sluice__oracle_trace_destroy_f64(&exercise->trace);
 }
 
 void sluice__judgement_destroy(struct sluice__judgement *judgement)
@@ -261,12 +353,10 @@ void sluice__judgement_destroy(struct sluice__judgement *judgement)
 	sluice__bound_destroy(&judgement->bound);
 	exercise_destroy(&judgement->free);
 	exercise_destroy(&judgement->forced);
-	sluice__oracle_trace_destroy_f32(&judgement->plain);
-	sluice__oracle_gradients_destroy_f32(&judgement->plain_gradients);
-	sluice__data_destroy(&judgement->data);
+	sluice__transcript_destroy(&judgement->plain);
 	sluice__network_destroy(&judgement->network);
+	free(judgement->block);
 	free(judgement->forced_block);
 	free(judgement->ids);
-	free(judgement->terms);
 	memset(judgement, 0, sizeof(*judgement));
 }

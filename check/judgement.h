@@ -1,5 +1,5 @@
 /*
- * judgement.h: everything the oracle says about one problem, computed once and then held against every level.
+ * judgement.h: everything the oracle says about one setting, computed once and then held against every level.
  */
 #ifndef SLUICE_CHECK_JUDGEMENT_H
 #define SLUICE_CHECK_JUDGEMENT_H
@@ -8,45 +8,58 @@
 #include <stdint.h>
 
 #include "bound.h"
-#include "data.h"
 #include "network.h"
 #include "oracle.h"
-#include "problem.h"
+#include "setting.h"
 #include "sluice/sluice.h"
-#include "verify.h"
 
-/* One run in both precisions, with what the double oracle makes of it. */
+/* One run and what the double oracle makes of it. */
 struct sluice__exercise {
-	struct sluice__oracle_run_f32 run;
-	struct sluice__oracle_run_f64 wide;
+	struct sluice__oracle_run_f64 run;
 	struct sluice__oracle_trace_f64 trace;
 	struct sluice__oracle_gradients_f64 gradients;
-	double *block; /* behind wide */
+};
+
+/* The plain f32 transcription of a run. */
+struct sluice__transcript {
+	struct sluice__oracle_run_f32 run;
+	struct sluice__oracle_trace_f32 trace;
+	struct sluice__oracle_gradients_f32 gradients;
+	float *block;
 };
 
 struct sluice__judgement {
-	struct sluice__problem_model model;
+	const struct sluice__setting *setting;
 	struct sluice__network network;
-	struct sluice__data data;
-	size_t steps, batch;
-	int gradients;  /* whether there are any */
-	int streamable; /* sluice_step can run it: no layer in reverse */
-	/* The whole sequences, free-running, and the plain f32 transcription of them. */
+	int streamable;                   /* sluice_step can run it */
+	size_t steps, batch;              /* T and N */
+	size_t y_count, h_count, c_count; /* of the whole sequences */
+	/* The whole sequences, free-running. No storage rounds here: that is the truth. */
 	struct sluice__exercise free;
-	struct sluice__oracle_trace_f32 plain;
-	struct sluice__oracle_gradients_f32 plain_gradients;
-	double *terms; /* sum of |terms| of every parameter's gradient, laid out as the canonical block */
 	/* Every step of the sequences as row t * N + n of a one-step run that starts from the oracle's h and c, rounded
-	 * to f32; and the bounds of its results. */
+	 * to what a state holds; and the bounds of its results. */
 	struct sluice__exercise forced;
 	struct sluice__bound bound;
-	float *forced_block;
+	struct sluice__transcript plain; /* of free, with h rounded to its type */
+	double *block, *forced_block;
 	uint64_t *ids; /* [T*N] sequence numbers */
 };
 
-/* Runs the oracle. out is not movable. Errors: UNSUPPORTED, INVALID_ARGUMENT, OUT_OF_MEMORY. */
-sluice_status sluice__judgement_create(const struct sluice__problem *problem,
-				       const struct sluice__verify_options *options, struct sluice__judgement *out);
+/* Makes the data and runs the oracle on whole sequences. out is not movable, the setting must outlive it. Errors:
+ * INVALID_ARGUMENT, OUT_OF_MEMORY. */
+sluice_status sluice__judgement_create(const struct sluice__setting *setting, struct sluice__judgement *out);
 void sluice__judgement_destroy(struct sluice__judgement *judgement);
+
+/* Adds the teacher-forced steps and their bounds. */
+sluice_status sluice__judgement_force(struct sluice__judgement *judgement);
+
+/* Adds the plain transcription of the whole sequences. */
+sluice_status sluice__judgement_transcribe(struct sluice__judgement *judgement);
+
+/* Runs the plain transcription of a run with these parameters, rounding h to a type. */
+sluice_status sluice__transcript_create(const struct sluice__network *network, const struct sluice__oracle_run_f64 *run,
+					const double *parameters, sluice_dtype h_type, int gradients,
+					struct sluice__transcript *out);
+void sluice__transcript_destroy(struct sluice__transcript *transcript);
 
 #endif

@@ -11,7 +11,33 @@
 	100000000u /* of every number: far beyond use, and no product of three overflows a double's integers */
 
 /* What an option sets. Options of one group contradict each other. */
-enum group { LAYERS, DIRECTION, PEEPHOLE, PROJECTION, MASK, RESETS, LENGTHS, KERNEL, AREA, TYPE, GROUPS };
+enum group {
+	LAYERS,
+	DIRECTION,
+	PEEPHOLE,
+	PROJECTION,
+	MASK,
+	RESETS,
+	LENGTHS,
+	COUPLED,
+	CLIP,
+	HARD,
+	ZONEOUT,
+	RECURRENT_DROPOUT,
+	DROPCONNECT,
+	INPUT,
+	TAPE,
+	KERNEL,
+	AREA,
+	TYPE,
+	GROUPS
+};
+
+/* The numbers behind the words that have none. */
+#define CLIP_LIMIT 1.0f
+#define ZONEOUT_H 0.15f
+#define ZONEOUT_C 0.3f
+#define DROP_CHANCE 0.25f
 
 struct option {
 	const char *word;
@@ -37,6 +63,16 @@ APPLY(set_projection, problem->projection = number)
 APPLY(set_mask, problem->mask = 1)
 APPLY(set_resets, problem->resets = 1)
 APPLY(set_lengths, problem->lengths = 1)
+APPLY(set_coupled, problem->coupled = 1)
+APPLY(set_clip, problem->clip = 1)
+APPLY(set_hard, problem->hard = 1)
+APPLY(set_zoneout, problem->zoneout = 1)
+APPLY(set_recurrent_dropout, problem->recurrent_dropout = 1)
+APPLY(set_dropconnect, problem->dropconnect = 1)
+APPLY(set_input_gates, problem->input = SLUICE_INPUT_GATES)
+APPLY(set_input_identity, problem->input = SLUICE_INPUT_IDENTITY)
+APPLY(set_recompute, problem->tape_mode = SLUICE_TAPE_RECOMPUTE)
+APPLY(set_outputs, problem->tape_mode = SLUICE_TAPE_OUTPUTS)
 APPLY(set_kernel, problem->kernel = number)
 APPLY(set_f64, problem->dtype = SLUICE_F64)
 APPLY(set_bf16, problem->dtype = SLUICE_BF16)
@@ -59,6 +95,16 @@ static const struct option OPTIONS[] = {
 	{"proj", PROJECTION, 1, set_projection},
 	{"mask", MASK, 0, set_mask},
 	{"reset", RESETS, 0, set_resets},
+	{"coupled", COUPLED, 0, set_coupled},
+	{"clip", CLIP, 0, set_clip},
+	{"hard", HARD, 0, set_hard},
+	{"zone", ZONEOUT, 0, set_zoneout},
+	{"rdrop", RECURRENT_DROPOUT, 0, set_recurrent_dropout},
+	{"dconn", DROPCONNECT, 0, set_dropconnect},
+	{"nox", INPUT, 0, set_input_gates},
+	{"idx", INPUT, 0, set_input_identity},
+	{"recompute", TAPE, 0, set_recompute},
+	{"outputs", TAPE, 0, set_outputs},
 	{"conv", KERNEL, 1, set_kernel},
 	{"f64", TYPE, 0, set_f64},
 	{"bf16", TYPE, 0, set_bf16},
@@ -77,7 +123,13 @@ const char *sluice__problem_grammar(void)
 	       "  peep                  diagonal peepholes, all gates see the old cell\n"
 	       "  peepnew | peepfull    diagonal | full-matrix peepholes, the output gate sees the new cell\n"
 	       "  proj<width>           projected h\n"
-	       "  mask | reset | len    mask on h | resets inside a sequence | a length for each row\n"
+	       "  mask | reset | len    mask on h for each row | resets inside a sequence | a length for each row\n"
+	       "  coupled               the forget gate is 1 - i\n"
+	       "  clip                  gates, cell and projection clipped at 1\n"
+	       "  hard                  hard sigmoids 0.2 x + 0.5 in i f o, softsign in g and of the cell\n"
+	       "  zone | rdrop | dconn  zoneout 0.15 of h, 0.3 of c | dropout of h | of R, 0.25; in training runs\n"
+	       "  nox | idx             x holds the gates (i is 4 h of each direction) | is added to every gate\n"
+	       "  recompute | outputs   backward computes the gates again | starts from gates and cells\n"
 	       "  conv<size>y<rows>x<columns>   ConvLSTM; inputs and hidden are channels\n"
 	       "  f64 | bf16 | f16 | int8 | tf32   data type (default f32)\n"
 	       "For example: t25n16i512h512, t50n8h128l2bi, t100n1i40h256bf16\n";
@@ -151,6 +203,17 @@ static sluice_status options_read(const char *text, const char *place, struct sl
 	return SLUICE_OK;
 }
 
+static size_t directions_of(const struct sluice__problem *problem)
+{
+	return problem->direction == SLUICE_BIDIRECTIONAL ? 2 : 1;
+}
+
+/* Inputs of a problem that does not say. */
+static size_t default_inputs(const struct sluice__problem *problem)
+{
+	return problem->input == SLUICE_INPUT_GATES ? directions_of(problem) * 4 * problem->hidden : problem->hidden;
+}
+
 sluice_status sluice__problem_parse(const char *text, struct sluice__problem *out)
 {
 	struct sluice__problem problem = {.layers = 1};
@@ -167,11 +230,11 @@ sluice_status sluice__problem_parse(const char *text, struct sluice__problem *ou
 	if (!(problem.hidden = size_read(&place, 'h')))
 		return refuse(text, place,
 			      problem.inputs ? "h<hidden> is expected" : "i<inputs> or h<hidden> is expected");
-	if (!problem.inputs)
-		problem.inputs = problem.hidden;
 	status = options_read(text, place, &problem);
 	if (status != SLUICE_OK)
 		return status;
+	if (!problem.inputs)
+		problem.inputs = default_inputs(&problem);
 	if (problem.layers > SLUICE__LAYERS_MAX)
 		return refuse(text, text + strlen(text), "at most 127 layers are possible");
 	if (problem.alternating && problem.layers < 2)
@@ -192,11 +255,13 @@ void sluice__problem_print(const struct sluice__problem *problem, char *text)
 {
 	static const char *const DIRECTIONS[] = {"", "rev", "bi"};
 	static const char *const TYPES[] = {"", "f64", "f16", "bf16", "int8"};
+	static const char *const INPUTS[] = {"", "idx", "nox"};
+	static const char *const TAPES[] = {"", "recompute", "outputs"};
 
 	text[0] = '\0';
 	append(text, "t", problem->steps);
 	append(text, "n", problem->batch);
-	if (problem->inputs != problem->hidden)
+	if (problem->inputs != default_inputs(problem))
 		append(text, "i", problem->inputs);
 	append(text, "h", problem->hidden);
 	if (problem->layers > 1)
@@ -211,6 +276,14 @@ void sluice__problem_print(const struct sluice__problem *problem, char *text)
 	append(text, problem->mask ? "mask" : "", 0);
 	append(text, problem->resets ? "reset" : "", 0);
 	append(text, problem->lengths ? "len" : "", 0);
+	append(text, problem->coupled ? "coupled" : "", 0);
+	append(text, problem->clip ? "clip" : "", 0);
+	append(text, problem->hard ? "hard" : "", 0);
+	append(text, problem->zoneout ? "zone" : "", 0);
+	append(text, problem->recurrent_dropout ? "rdrop" : "", 0);
+	append(text, problem->dropconnect ? "dconn" : "", 0);
+	append(text, INPUTS[problem->input], 0);
+	append(text, TAPES[problem->tape_mode], 0);
 	if (problem->kernel) {
 		append(text, "conv", problem->kernel);
 		append(text, "y", problem->rows);
@@ -219,23 +292,70 @@ void sluice__problem_print(const struct sluice__problem *problem, char *text)
 	append(text, problem->tf32 ? "tf32" : TYPES[problem->dtype], 0);
 }
 
+/* The width of one direction's h. */
+static size_t width_of(const struct sluice__problem *problem)
+{
+	return problem->projection ? problem->projection : problem->hidden;
+}
+
+/* How x enters a layer: as the problem says, as long as the layer below is as wide as that needs. */
+static sluice_input input_of(const struct sluice__problem *problem, size_t layer)
+{
+	size_t below = layer ? directions_of(problem) * width_of(problem) : problem->inputs;
+
+	if (layer == 0 || (problem->input == SLUICE_INPUT_IDENTITY && below == problem->hidden))
+		return problem->input;
+	return SLUICE_INPUT_WEIGHTS;
+}
+
+static void activations_harden(sluice_layer *layer)
+{
+	const sluice_activation gate = {SLUICE_ACTIVATION_HARD_SIGMOID, 0.2f, 0.5f, 0};
+	const sluice_activation other = {SLUICE_ACTIVATION_SOFTSIGN, 0, 0, 0};
+
+	layer->input_activation = gate;
+	layer->forget_activation = gate;
+	layer->output_activation = gate;
+	layer->candidate_activation = other;
+	layer->cell_activation = other;
+}
+
+static void layer_describe(const struct sluice__problem *problem, size_t index, sluice_layer *layer)
+{
+	*layer = (sluice_layer)SLUICE_LAYER_INIT;
+	layer->hidden = problem->hidden;
+	layer->direction = problem->alternating && index % 2 ? SLUICE_REVERSE : problem->direction;
+	layer->peephole = problem->peephole;
+	layer->peephole_previous = problem->peephole_previous;
+	layer->projection = problem->projection;
+	layer->input = input_of(problem, index);
+	layer->coupled = problem->coupled;
+	if (problem->hard)
+		activations_harden(layer);
+	if (problem->clip) {
+		layer->gate_clip = CLIP_LIMIT;
+		layer->cell_clip = CLIP_LIMIT;
+		layer->projection_clip = problem->projection ? CLIP_LIMIT : 0;
+	}
+	if (problem->zoneout) {
+		layer->zoneout_h = ZONEOUT_H;
+		layer->zoneout_c = ZONEOUT_C;
+	}
+	layer->recurrent_dropout = problem->recurrent_dropout ? DROP_CHANCE : 0;
+	layer->dropconnect = problem->dropconnect ? DROP_CHANCE : 0;
+}
+
 sluice_status sluice__problem_describe(const struct sluice__problem *problem, struct sluice__problem_model *out)
 {
-	if (problem->dtype != SLUICE_F32 || problem->tf32)
-		return sluice_fail(SLUICE_UNSUPPORTED, "a problem's data type can only be f32 so far");
+	if (problem->dtype == SLUICE_I8 || problem->tf32)
+		return sluice_fail(SLUICE_UNSUPPORTED, "a problem's data type cannot be int8 or tf32 yet");
+	if (problem->resets || problem->lengths)
+		return sluice_fail(SLUICE_UNSUPPORTED, "resets and lengths are not implemented");
 	if (problem->kernel)
 		return sluice_fail(SLUICE_UNSUPPORTED, "ConvLSTM (conv%zu) is not implemented", problem->kernel);
 
-	for (size_t layer = 0; layer < problem->layers; layer++) {
-		out->layers[layer] = (sluice_layer)SLUICE_LAYER_INIT;
-		out->layers[layer].hidden = problem->hidden;
-		out->layers[layer].direction = problem->direction;
-		if (problem->alternating && layer % 2)
-			out->layers[layer].direction = SLUICE_REVERSE;
-		out->layers[layer].peephole = problem->peephole;
-		out->layers[layer].peephole_previous = problem->peephole_previous;
-		out->layers[layer].projection = problem->projection;
-	}
+	for (size_t layer = 0; layer < problem->layers; layer++)
+		layer_describe(problem, layer, &out->layers[layer]);
 	out->description = (sluice_description)SLUICE_DESCRIPTION_INIT;
 	out->description.inputs = problem->inputs;
 	out->description.layer_count = problem->layers;
@@ -243,13 +363,42 @@ sluice_status sluice__problem_describe(const struct sluice__problem *problem, st
 	return SLUICE_OK;
 }
 
+sluice_status sluice__problem_set(const struct sluice__problem *problem, struct sluice__problem_model *model,
+				  struct sluice__setting *out)
+{
+	int halves = problem->dtype == SLUICE_F16 || problem->dtype == SLUICE_BF16;
+	sluice_status status = sluice__problem_describe(problem, model);
+
+	if (status != SLUICE_OK)
+		return status;
+	*out = (struct sluice__setting){
+		.description = &model->description,
+		.steps = problem->steps,
+		.batch = problem->batch,
+		.training = problem->zoneout || problem->recurrent_dropout || problem->dropconnect,
+		.mask = problem->mask,
+		.mask_shape = SLUICE_MASK_SEQUENCE,
+		.data = problem->dtype,
+		.weights = halves ? problem->dtype : SLUICE_F32,
+		.tape = halves ? problem->dtype : SLUICE_F32,
+		.tape_mode = problem->tape_mode,
+	};
+	return SLUICE_OK;
+}
+
 double sluice__problem_flops(const struct sluice__problem *problem)
 {
-	double hidden = (double)problem->hidden;
-	double directions = problem->direction == SLUICE_BIDIRECTIONAL ? 2 : 1;
-	double first = (double)problem->inputs + hidden;
-	double others = directions * hidden + hidden;
-	double columns = first + (double)(problem->layers - 1) * others;
+	double hidden = (double)problem->hidden, width = (double)width_of(problem);
+	double directions = (double)directions_of(problem), gates = problem->coupled ? 3 : 4, products = 0;
 
-	return 2 * 4 * hidden * columns * directions * (double)problem->batch * (double)problem->steps;
+	for (size_t layer = 0; layer < problem->layers; layer++) {
+		double inputs = layer ? directions * width : (double)problem->inputs;
+
+		if (input_of(problem, layer) == SLUICE_INPUT_WEIGHTS)
+			products += gates * hidden * inputs;
+		products += gates * hidden * width;
+		products += problem->projection ? width * hidden : 0;
+		products += problem->peephole == SLUICE_PEEPHOLE_FULL ? gates * hidden * hidden : 0;
+	}
+	return 2 * products * directions * (double)problem->batch * (double)problem->steps;
 }

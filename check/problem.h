@@ -7,10 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "setting.h"
 #include "sluice/sluice.h"
 
 #define SLUICE__LAYERS_MAX 127
-#define SLUICE__PROBLEM_TEXT 160 /* bytes that hold every canonical problem string */
+#define SLUICE__PROBLEM_TEXT 200 /* bytes that hold every canonical problem string */
 
 /* One parsed problem. Every option of the grammar has a field, whether the library implements it or not. */
 struct sluice__problem {
@@ -22,6 +23,9 @@ struct sluice__problem {
 	int peephole_previous; /* the output gate's peephole sees c[t-1] */
 	size_t projection;     /* 0: none */
 	int mask, resets, lengths;
+	int coupled, clip, hard, zoneout, recurrent_dropout, dropconnect; /* with the numbers of problem.c */
+	sluice_input input; /* of the first layer, and of others where it can be */
+	sluice_tape_mode tape_mode;
 	size_t kernel, rows, columns; /* ConvLSTM: kernel x kernel over rows x columns; 0: a plain LSTM */
 	sluice_dtype dtype;
 	int tf32; /* products in TF32; dtype stays f32 */
@@ -42,12 +46,17 @@ sluice_status sluice__problem_parse(const char *text, struct sluice__problem *ou
 /* Writes the canonical string of a problem into text[SLUICE__PROBLEM_TEXT]; parsing it gives the problem again. */
 void sluice__problem_print(const struct sluice__problem *problem, char *text);
 
-/* Describes the problem's network to the library. Errors: UNSUPPORTED for what a description has no place for (data
- * types other than f32, ConvLSTM); all other options are the library's to accept or to refuse. */
+/* Describes the problem's network to the library. Errors: UNSUPPORTED for what the library has no place for (int8,
+ * TF32, resets, lengths, ConvLSTM); all other options are the library's to accept or to refuse. */
 sluice_status sluice__problem_describe(const struct sluice__problem *problem, struct sluice__problem_model *out);
 
-/* Floating-point operations of one forward pass: 2*4*H*(I+H) for each layer, direction, row and step, with the layer's
- * own input width, and nothing else. A backward pass is counted as twice that. */
+/* Describes the problem, and how it is planned and run; out points to the model. Errors: as sluice__problem_describe.
+ */
+sluice_status sluice__problem_set(const struct sluice__problem *problem, struct sluice__problem_model *model,
+				  struct sluice__setting *out);
+
+/* Floating-point operations of one forward pass: two for each element of W, R, P and full V, for each row and step, and
+ * nothing else; of a plain layer 2*4*H*(I+H). A backward pass is counted as twice that. */
 double sluice__problem_flops(const struct sluice__problem *problem);
 
 #endif

@@ -16,12 +16,17 @@ struct sluice__subject_options {
 	sluice_layout layout;
 	int training;
 	size_t steps, batch; /* of the plan */
+	sluice_dtype weights, data, tape;
+	sluice_tape_mode tape_mode;
+	const char *gate_order; /* NULL: ifgo */
 };
 
-/* What the library computed, time-major and with states as the oracle has them. Valid until the next run. */
+/* What the library computed, time-major, gates in the order i f g o, and states as the oracle has them. Valid until the
+ * next run. */
 struct sluice__subject_result {
-	float *y, *hn, *cn;
-	float *dx, *dparameters, *dh0, *dc0;
+	double *y, *hn, *cn;
+	double *h, *c, *gates; /* [T,N,S], [T,N,C], [T,N,4C] */
+	double *dx, *dparameters, *dh0, *dc0;
 };
 
 struct sluice__subject {
@@ -31,22 +36,24 @@ struct sluice__subject {
 	const struct sluice__network *network;
 	struct sluice__subject_options options;
 	struct sluice__subject_result result;
-	float *x, *y, *dx; /* in the plan's layout */
+	/* In the plan's types, layout and gate order. */
+	void *x, *y, *dx, *mask, *h, *c, *gates, *dparameters, *cells;
 	void *initial, *final, *workspace, *tape;
+	size_t *x_columns, *gate_columns; /* where the plan has a column of x, of the gates */
 	void *block;
 };
 
 /* Makes context, model with these parameters (the canonical block) and plan. Errors: those of the library. */
 sluice_status sluice__subject_create(const sluice_description *description, const struct sluice__network *network,
-				     const float *parameters, const struct sluice__subject_options *options,
+				     const double *parameters, const struct sluice__subject_options *options,
 				     struct sluice__subject *out);
 void sluice__subject_destroy(struct sluice__subject *subject);
 
 /* Runs sluice_forward, or sluice_step if by_step (run->steps is then 1), and sluice_backward unless `forward_only`. */
-sluice_status sluice__subject_run(struct sluice__subject *subject, const struct sluice__oracle_run_f32 *run,
+sluice_status sluice__subject_run(struct sluice__subject *subject, const struct sluice__oracle_run_f64 *run,
 				  int by_step, int forward_only);
 
 /* Runs the whole sequence by sluice_step, carrying the state, into result.y, hn and cn. */
-sluice_status sluice__subject_stream(struct sluice__subject *subject, const struct sluice__oracle_run_f32 *run);
+sluice_status sluice__subject_stream(struct sluice__subject *subject, const struct sluice__oracle_run_f64 *run);
 
 #endif

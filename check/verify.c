@@ -2,9 +2,9 @@
  * verify.c: sets the library's results beside the oracle's, once step by step and once for whole sequences.
  *
  * Teacher-forced: every step of the oracle's trajectory becomes one row of a one-step run that starts from the oracle's
- * h and c, rounded to f32. That isolates the error of a step, for which a bound is computed (bound.h). Free-running:
- * whole sequences, judged beside the plain f32 transcription, because errors of many steps have no useful computed
- * bound.
+ * h and c, as a state holds them. That isolates the error of a step, for which a bound is computed (bound.h).
+ * Free-running: whole sequences, judged beside the plain f32 transcription, because errors of many steps have no useful
+ * computed bound; or in double, where every error that is not rounding is visible.
  */
 #include "verify.h"
 
@@ -12,16 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compare.h"
 #include "judgement.h"
+#include "storage.h"
 #include "subject.h"
-
-/* Of the transcription's error; house rule, see NUMERICS.md. */
-#define TRANSCRIPTION_FACTOR 4
-/* A transcription of few elements may be exact by luck, so two errors that are nobody's fault are always allowed: that
- * of one activation, 4 ulp of the largest value, and that of the rounding of a sum, 4 u sum|terms| for terms of both
- * signs. */
-#define ACTIVATION_FLOOR (8 * 0x1p-24)
-#define SUM_FLOOR (4 * 0x1p-24)
 
 const char *sluice__verdict_name(enum sluice__verdict verdict)
 {
@@ -30,127 +24,84 @@ const char *sluice__verdict_name(enum sluice__verdict verdict)
 	return NAMES[verdict];
 }
 
-void sluice__verify_report_destroy(struct sluice__verify_report *report)
-{
-	free(report->rows);
-	memset(report, 0, sizeof(*report));
-}
-
-/* -------------------------------------------------------------------------------------------------- report ---- */
-
-static sluice_status report_add(struct sluice__verify_report *report, struct sluice__verify_row row)
-{
-	if (report->count == report->capacity) {
-		size_t capacity = report->capacity ? 2 * report->capacity : 32;
-		struct sluice__verify_row *rows = realloc(report->rows, capacity * sizeof(*rows));
-
-		if (!rows)
-			return sluice_fail(SLUICE_OUT_OF_MEMORY, "no memory for %zu rows of a report", capacity);
-		report->rows = rows;
-		report->capacity = capacity;
-	}
-	report->rows[report->count++] = row;
-	report->failures += row.verdict == SLUICE__VERDICT_FAILED;
-	report->skipped += row.verdict == SLUICE__VERDICT_SKIPPED;
-	return SLUICE_OK;
-}
-
-/* A difference that is not a number is beyond every bound. */
-static struct sluice__verify_row row_make(const char *level, const char *what, double error, double bound)
-{
-	enum sluice__verdict verdict = error <= bound ? SLUICE__VERDICT_OK : SLUICE__VERDICT_FAILED;
-
-	return (struct sluice__verify_row){level, what, error, bound, verdict};
-}
-
-/* Keeps the worse of two rows in *worst: the one with the larger share of its bound. */
-static void row_keep(struct sluice__verify_row *worst, double error, double bound)
-{
-	if (worst->verdict == SLUICE__VERDICT_FAILED && !(error > bound))
-		return;
-	if (!(error <= bound) || error * worst->bound > worst->error * bound || worst->bound == 0)
-		*worst = row_make(worst->level, worst->what, error, bound);
-}
-
-/* Compares count elements with a bound for each. */
-static void compare_each(struct sluice__verify_row *worst, const float *values, const double *exact,
-			 const double *bounds, size_t count)
-{
-	for (size_t index = 0; index < count; index++)
-		row_keep(worst, fabs((double)values[index] - exact[index]), bounds[index]);
-}
-
-/* Largest difference of count elements; not a number if one of them is none. */
-static double distance(const float *values, const double *exact, size_t count)
-{
-	double worst = 0;
-
-	for (size_t index = 0; index < count; index++) {
-		double difference = fabs((double)values[index] - exact[index]);
-
-		if (!(difference <= worst))
-			worst = difference;
-		if (isnan(worst))
-			return worst;
-	}
-	return worst;
-}
-
-/* Compares a whole array with the oracle beside what the plain transcription makes of it. terms, if not NULL, are the
- * sums of |terms| behind the elements. */
-static void compare_plain(struct sluice__verify_row *worst, const float *values, const float *plain,
-			  const double *exact, const double *terms, size_t count)
-{
-	double always = 0;
-
-	for (size_t index = 0; index < count; index++) {
-		always = fmax(always, ACTIVATION_FLOOR * fabs(exact[index]));
-		always = fmax(always, terms ? SUM_FLOOR * terms[index] : 0);
-	}
-	row_keep(worst, distance(values, exact, count), TRANSCRIPTION_FACTOR * distance(plain, exact, count) + always);
-}
-
-/* --------------------------------------------------------------------------------------------------- levels ---- */
-
 /* Names of the rows of one set of results. */
 struct names {
-	const char *y, *h, *c, *dx, *dparameters, *dh0, *dc0;
+	const char *y, *h, *c, *sequences, *dx, *dparameters, *dh0, *dc0;
 };
 
-static const struct names FORCED = {"one step, y",           "one step, h",   "one step, c",  "one step, dx",
-				    "one step, dparameters", "one step, dh0", "one step, dc0"};
-static const struct names CHUNKED = {"step by step, y", "step by step, h", "step by step, c", NULL, NULL, NULL, NULL};
-static const struct names FREE = {"sequence, y",           "sequence, final h", "sequence, final c", "sequence, dx",
-				  "sequence, dparameters", "sequence, dh0",     "sequence, dc0"};
+static const struct names FORCED = {"one step, y",  "one step, h",           "one step, c",   "one step, h c gates",
+				    "one step, dx", "one step, dparameters", "one step, dh0", "one step, dc0"};
+static const struct names CHUNKED = {
+	.y = "step by step, y", .h = "step by step, h", .c = "step by step, c", .sequences = "step by step, h c gates"};
+static const struct names FREE = {
+	.y = "sequence, y",
+	.h = "sequence, final h",
+	.c = "sequence, final c",
+	.dx = "sequence, dx",
+	.dparameters = "sequence, dparameters",
+	.dh0 = "sequence, dh0",
+	.dc0 = "sequence, dc0",
+};
+static const struct names DOUBLE = {"double, y",  "double, final h",     "double, final c", "double, h c gates",
+				    "double, dx", "double, dparameters", "double, dh0",     "double, dc0"};
 
-/* The problem, its judgement, and the level that is on trial. */
+/* A judgement, and the level that is on trial. */
 struct trial {
-	const struct sluice__verify_options *options;
 	struct sluice__verify_report *report;
 	const struct sluice__judgement *judgement;
+	unsigned parts;
 	const char *level;
 	struct sluice__subject subject;
 };
 
-static struct sluice__verify_row row_start(const struct trial *trial, const char *what)
-{
-	return (struct sluice__verify_row){trial->level, what, 0, 0, SLUICE__VERDICT_OK};
-}
-
-static sluice_status subject_open(struct trial *trial, size_t steps, size_t batch, int training)
+static sluice_status subject_open(struct trial *trial, size_t steps, size_t batch, int training, int in_double)
 {
 	const struct sluice__judgement *judgement = trial->judgement;
+	const struct sluice__setting *setting = judgement->setting;
 	struct sluice__subject_options options = {
 		.isa = trial->level,
-		.threads = trial->options->threads,
-		.layout = trial->options->layout,
+		.threads = setting->threads,
+		.layout = setting->layout,
 		.training = training,
 		.steps = steps,
 		.batch = batch,
+		.weights = in_double ? SLUICE_F32 : setting->weights,
+		.data = in_double ? SLUICE_F64 : setting->data,
+		.tape = in_double ? SLUICE_F32 : setting->tape,
+		.tape_mode = setting->tape_mode,
+		.gate_order = setting->gate_order,
 	};
 
-	return sluice__subject_create(&judgement->model.description, &judgement->network, judgement->data.parameters,
+	return sluice__subject_create(setting->description, &judgement->network, judgement->free.run.parameters,
 				      &options, &trial->subject);
+}
+
+/* ------------------------------------------------------------------------------------------- teacher-forced ---- */
+
+/* Compares rows `first` to `first + count` of h, c and gates as a run puts them out: one step, all cells side by side.
+ */
+static void compare_sequences(struct sluice__verify_row *worst, const struct sluice__judgement *judgement,
+			      const struct sluice__subject_result *result, size_t first, size_t count)
+{
+	const struct sluice__network *network = &judgement->network;
+	const struct sluice__oracle_trace_f64 *exact = &judgement->forced.trace;
+	const struct sluice__bound *bound = &judgement->bound;
+	size_t S = network->h_width, C = network->c_width;
+
+	for (size_t index = 0; index < network->cell_count; index++) {
+		const struct sluice__cell *cell = &network->cells[index];
+		size_t H = cell->hidden, out = cell->out;
+
+		for (size_t n = 0; n < count; n++) {
+			size_t h = n * S + cell->h_state, c = n * C + cell->c_state, row = first + n;
+			size_t h_row = row * S + cell->h_state, c_row = row * C + cell->c_state;
+
+			sluice__compare_each(worst, result->h + h, exact->h[index] + row * out, bound->h + h_row, out);
+			sluice__compare_each(worst, result->c + c, exact->c[index] + row * H, bound->c + c_row, H);
+			sluice__compare_each(worst, result->gates + 4 * c, exact->gates[index] + row * 4 * H,
+					     bound->gates + 4 * c_row, 4 * H);
+		}
+	}
 }
 
 /* Rows of one array or tensor after the other; the parameters' gaps are not compared. */
@@ -161,223 +112,311 @@ static sluice_status forced_rows(struct trial *trial)
 	const struct sluice__subject_result *result = &trial->subject.result;
 	const struct sluice__exercise *forced = &judgement->forced;
 	const struct sluice__bound *bound = &judgement->bound;
-	size_t rows = forced->run.batch, states = rows * network->h_width;
+	size_t rows = forced->run.batch, h = rows * network->h_width, c = rows * network->c_width;
 	const struct {
 		const char *what;
-		const float *values;
-		const double *exact, *bounds;
+		const double *values, *exact, *bounds;
 		size_t count;
 	} arrays[] = {
 		{FORCED.y, result->y, forced->trace.y, bound->y, rows * network->outputs},
-		{FORCED.h, result->hn, forced->trace.hn, bound->hn, states},
-		{FORCED.c, result->cn, forced->trace.cn, bound->cn, states},
+		{FORCED.h, result->hn, forced->trace.hn, bound->hn, h},
+		{FORCED.c, result->cn, forced->trace.cn, bound->cn, c},
 		{FORCED.dx, result->dx, forced->gradients.dx, bound->dx, rows * network->inputs},
-		{FORCED.dh0, result->dh0, forced->gradients.dh0, bound->dh0, states},
-		{FORCED.dc0, result->dc0, forced->gradients.dc0, bound->dc0, states},
+		{FORCED.dh0, result->dh0, forced->gradients.dh0, bound->dh0, h},
+		{FORCED.dc0, result->dc0, forced->gradients.dc0, bound->dc0, c},
 	};
-	struct sluice__verify_row parameters = row_start(trial, FORCED.dparameters);
+	struct sluice__verify_row parameters = sluice__row_start(trial->level, FORCED.dparameters);
+	struct sluice__verify_row sequences = sluice__row_start(trial->level, FORCED.sequences);
 	sluice_status status = SLUICE_OK;
 
-	for (size_t index = 0; index < (judgement->gradients ? 6 : 3) && status == SLUICE_OK; index++) {
-		struct sluice__verify_row worst = row_start(trial, arrays[index].what);
+	for (size_t index = 0; index < (judgement->setting->gradients ? 6 : 3); index++) {
+		struct sluice__verify_row worst = sluice__row_start(trial->level, arrays[index].what);
 
-		compare_each(&worst, arrays[index].values, arrays[index].exact, arrays[index].bounds,
-			     arrays[index].count);
-		status = report_add(trial->report, worst);
+		sluice__compare_each(&worst, arrays[index].values, arrays[index].exact, arrays[index].bounds,
+				     arrays[index].count);
+		sluice__report_add(trial->report, worst, &status);
 	}
-	if (status != SLUICE_OK || !judgement->gradients)
+	compare_sequences(&sequences, judgement, result, 0, rows);
+	sluice__report_add(trial->report, sequences, &status);
+	if (!judgement->setting->gradients)
 		return status;
 	for (size_t index = 0; index < network->tensor_count; index++) {
 		size_t offset = network->tensors[index].offset;
 
-		compare_each(&parameters, result->dparameters + offset, forced->gradients.dparameters + offset,
-			     bound->dparameters + offset,
-			     network->tensors[index].rows * network->tensors[index].columns);
+		sluice__compare_each(&parameters, result->dparameters + offset, forced->gradients.dparameters + offset,
+				     bound->dparameters + offset,
+				     network->tensors[index].rows * network->tensors[index].columns);
 	}
-	return report_add(trial->report, parameters);
+	sluice__report_add(trial->report, parameters, &status);
+	return status;
 }
 
 /* Every step as one row of one large batch, forward and backward. */
 static sluice_status judge_forced(struct trial *trial)
 {
 	const struct sluice__judgement *judgement = trial->judgement;
-	sluice_status status = subject_open(trial, 1, judgement->forced.run.batch, judgement->gradients);
+	int gradients = judgement->setting->gradients;
+	sluice_status status = subject_open(trial, 1, judgement->forced.run.batch, gradients, 0);
 
 	if (status == SLUICE_OK)
-		status =
-			sluice__subject_run(&trial->subject, &judgement->forced.run, 0, trial->options->inference_only);
+		status = sluice__subject_run(&trial->subject, &judgement->forced.run, 0, !gradients);
 	if (status == SLUICE_OK)
 		status = forced_rows(trial);
 	sluice__subject_destroy(&trial->subject);
 	return status;
 }
 
-/* Rows `first` to `first + batch` of the teacher-forced states, cell by cell, into [batch,H] arrays. */
-static void states_slice(const struct sluice__network *network, const float *states, size_t rows, size_t first,
-			 size_t batch, float *out)
+/* The run on rows `first` to `first + batch` of the teacher-forced one; states and mask go to `block`. */
+static struct sluice__oracle_run_f64 forced_slice(const struct sluice__judgement *judgement, size_t first,
+						  double *block)
 {
+	const struct sluice__network *network = &judgement->network;
+	struct sluice__oracle_run_f64 run = judgement->forced.run;
+	size_t rows = run.batch, batch = judgement->batch;
+	double *h0 = block, *c0 = block + batch * network->h_width;
+
 	for (size_t index = 0; index < network->cell_count; index++) {
 		const struct sluice__cell *cell = &network->cells[index];
 
-		memcpy(out + cell->h_state * batch, states + cell->h_state * rows + first * cell->hidden,
-		       batch * cell->hidden * sizeof(float));
+		memcpy(h0 + cell->h_state * batch, run.h0 + cell->h_state * rows + first * cell->out,
+		       batch * cell->out * sizeof(double));
+		memcpy(c0 + cell->c_state * batch, run.c0 + cell->c_state * rows + first * cell->hidden,
+		       batch * cell->hidden * sizeof(double));
 	}
+	run.batch = batch;
+	run.x += first * network->inputs;
+	run.sequence_ids += first;
+	run.h0 = h0;
+	run.c0 = c0;
+	if (run.mask && run.mask_shape != SLUICE_MASK_UNIT)
+		run.mask += first * network->h_width;
+	return run;
 }
 
-/* The same steps in calls of the problem's own batch, by sluice_step where it can run them. */
+static void chunk_compare(const struct sluice__judgement *judgement, const struct sluice__subject_result *result,
+			  size_t first, struct sluice__verify_row rows[4])
+{
+	const struct sluice__network *network = &judgement->network;
+	const struct sluice__exercise *forced = &judgement->forced;
+	size_t batch = judgement->batch, all = forced->run.batch, y = first * network->outputs;
+
+	sluice__compare_each(&rows[0], result->y, forced->trace.y + y, judgement->bound.y + y,
+			     batch * network->outputs);
+	for (size_t index = 0; index < network->cell_count; index++) {
+		const struct sluice__cell *cell = &network->cells[index];
+		size_t h = cell->h_state * all + first * cell->out, c = cell->c_state * all + first * cell->hidden;
+
+		sluice__compare_each(&rows[1], result->hn + cell->h_state * batch, forced->trace.hn + h,
+				     judgement->bound.hn + h, batch * cell->out);
+		sluice__compare_each(&rows[2], result->cn + cell->c_state * batch, forced->trace.cn + c,
+				     judgement->bound.cn + c, batch * cell->hidden);
+	}
+	compare_sequences(&rows[3], judgement, result, first, batch);
+}
+
+/* The same steps in calls of the setting's own batch, by sluice_step where it can run them. */
 static sluice_status judge_chunked(struct trial *trial)
 {
 	const struct sluice__judgement *judgement = trial->judgement;
 	const struct sluice__network *network = &judgement->network;
-	const struct sluice__exercise *forced = &judgement->forced;
-	size_t batch = judgement->batch, rows = forced->run.batch;
-	struct sluice__verify_row y = row_start(trial, CHUNKED.y), h = row_start(trial, CHUNKED.h);
-	struct sluice__verify_row c = row_start(trial, CHUNKED.c);
-	float *states = malloc(2 * batch * network->h_width * sizeof(float));
+	size_t batch = judgement->batch, rows = judgement->forced.run.batch;
+	struct sluice__verify_row worst[4] = {
+		sluice__row_start(trial->level, CHUNKED.y),
+		sluice__row_start(trial->level, CHUNKED.h),
+		sluice__row_start(trial->level, CHUNKED.c),
+		sluice__row_start(trial->level, CHUNKED.sequences),
+	};
+	double *block = malloc(batch * (network->h_width + network->c_width) * sizeof(double));
 	sluice_status status;
 
-	if (!states)
+	if (!block)
 		return sluice_fail(SLUICE_OUT_OF_MEMORY, "no memory for the states of %zu rows", batch);
-	status = subject_open(trial, 1, batch, 0);
+	status = subject_open(trial, 1, batch, 0, 0);
 	for (size_t first = 0; first < rows && status == SLUICE_OK; first += batch) {
-		const struct sluice__subject_result *result = &trial->subject.result;
-		struct sluice__oracle_run_f32 run = forced->run;
+		struct sluice__oracle_run_f64 run = forced_slice(judgement, first, block);
 
-		run.batch = batch;
-		run.x += first * network->inputs;
-		run.sequence_ids += first;
-		run.h0 = states;
-		run.c0 = states + batch * network->h_width;
-		states_slice(network, forced->run.h0, rows, first, batch, states);
-		states_slice(network, forced->run.c0, rows, first, batch, states + batch * network->h_width);
 		status = sluice__subject_run(&trial->subject, &run, judgement->streamable, 1);
-		if (status != SLUICE_OK)
-			break;
-		compare_each(&y, result->y, forced->trace.y + first * network->outputs,
-			     judgement->bound.y + first * network->outputs, batch * network->outputs);
-		for (size_t index = 0; index < network->cell_count; index++) {
-			const struct sluice__cell *cell = &network->cells[index];
-			size_t own = cell->h_state * batch, all = cell->h_state * rows + first * cell->hidden;
-
-			compare_each(&h, result->hn + own, forced->trace.hn + all, judgement->bound.hn + all,
-				     batch * cell->hidden);
-			compare_each(&c, result->cn + own, forced->trace.cn + all, judgement->bound.cn + all,
-				     batch * cell->hidden);
-		}
+		if (status == SLUICE_OK)
+			chunk_compare(judgement, &trial->subject.result, first, worst);
 	}
 	sluice__subject_destroy(&trial->subject);
-	free(states);
-	if (status == SLUICE_OK)
-		status = report_add(trial->report, y);
-	if (status == SLUICE_OK)
-		status = report_add(trial->report, h);
-	return status == SLUICE_OK ? report_add(trial->report, c) : status;
+	free(block);
+	for (size_t index = 0; index < 4; index++)
+		sluice__report_add(trial->report, worst[index], &status);
+	return status;
 }
 
-static sluice_status free_rows(struct trial *trial)
+/* ------------------------------------------------------------------------------------------ whole sequences ---- */
+
+/* The unit roundoff of the coarsest type that anything of the run is stored in; weights are exact. */
+static double coarsest(const struct sluice__setting *setting)
+{
+	double data = sluice__storage_error(setting->data, 1), tape = sluice__storage_error(setting->tape, 1);
+
+	return fmax(data, setting->gradients ? tape : 0);
+}
+
+/* Rows for one array after the other, beside the transcription, or in double. */
+static sluice_status sequence_rows(struct trial *trial, int in_double)
 {
 	const struct sluice__judgement *judgement = trial->judgement;
 	const struct sluice__network *network = &judgement->network;
 	const struct sluice__subject_result *result = &trial->subject.result;
-	const struct sluice__data *data = &judgement->data;
 	const struct sluice__oracle_trace_f64 *exact = &judgement->free.trace;
 	const struct sluice__oracle_gradients_f64 *gradients = &judgement->free.gradients;
-	const struct sluice__oracle_trace_f32 *plain = &judgement->plain;
-	const struct sluice__oracle_gradients_f32 *slopes = &judgement->plain_gradients;
+	const struct sluice__oracle_trace_f32 *plain = &judgement->plain.trace;
+	const struct sluice__oracle_gradients_f32 *slopes = &judgement->plain.gradients;
+	const struct names *names = in_double ? &DOUBLE : &FREE;
 	const struct {
 		const char *what;
-		const float *values, *plain;
-		const double *exact;
+		const double *values, *exact;
+		const float *plain;
 		size_t count;
 	} arrays[] = {
-		{FREE.y, result->y, plain->y, exact->y, data->y_count},
-		{FREE.h, result->hn, plain->hn, exact->hn, data->h_count},
-		{FREE.c, result->cn, plain->cn, exact->cn, data->c_count},
-		{FREE.dx, result->dx, slopes->dx, gradients->dx, data->x_count},
-		{FREE.dh0, result->dh0, slopes->dh0, gradients->dh0, data->h_count},
-		{FREE.dc0, result->dc0, slopes->dc0, gradients->dc0, data->c_count},
+		{names->y, result->y, exact->y, plain->y, judgement->y_count},
+		{names->h, result->hn, exact->hn, plain->hn, judgement->h_count},
+		{names->c, result->cn, exact->cn, plain->cn, judgement->c_count},
+		{names->dx, result->dx, gradients->dx, slopes->dx,
+		 judgement->steps * judgement->batch * network->inputs},
+		{names->dh0, result->dh0, gradients->dh0, slopes->dh0, judgement->h_count},
+		{names->dc0, result->dc0, gradients->dc0, slopes->dc0, judgement->c_count},
 	};
-	struct sluice__verify_row parameters = row_start(trial, FREE.dparameters);
+	struct sluice__verify_row parameters = sluice__row_start(trial->level, names->dparameters);
+	double unit = coarsest(judgement->setting);
 	sluice_status status = SLUICE_OK;
 
-	for (size_t index = 0; index < (judgement->gradients ? 6 : 3) && status == SLUICE_OK; index++) {
-		struct sluice__verify_row worst = row_start(trial, arrays[index].what);
+	for (size_t index = 0; index < (judgement->setting->gradients ? 6 : 3); index++) {
+		struct sluice__verify_row worst = sluice__row_start(trial->level, arrays[index].what);
 
-		compare_plain(&worst, arrays[index].values, arrays[index].plain, arrays[index].exact, NULL,
-			      arrays[index].count);
-		status = report_add(trial->report, worst);
+		if (in_double)
+			sluice__compare_double(&worst, arrays[index].values, arrays[index].exact, arrays[index].count);
+		else
+			sluice__compare_plain(&worst, arrays[index].values, arrays[index].plain, arrays[index].exact,
+					      NULL, unit, arrays[index].count);
+		sluice__report_add(trial->report, worst, &status);
 	}
-	if (status != SLUICE_OK || !judgement->gradients)
-		return status;
-	for (size_t index = 0; index < network->tensor_count; index++) {
+	for (size_t index = 0; index < network->tensor_count && judgement->setting->gradients; index++) {
 		size_t offset = network->tensors[index].offset;
+		size_t count = network->tensors[index].rows * network->tensors[index].columns;
 
-		compare_plain(&parameters, result->dparameters + offset, slopes->dparameters + offset,
-			      gradients->dparameters + offset, judgement->terms + offset,
-			      network->tensors[index].rows * network->tensors[index].columns);
+		if (in_double)
+			sluice__compare_double(&parameters, result->dparameters + offset,
+					       gradients->dparameters + offset, count);
+		else
+			sluice__compare_plain(&parameters, result->dparameters + offset, slopes->dparameters + offset,
+					      gradients->dparameters + offset, gradients->terms + offset, unit, count);
 	}
-	return report_add(trial->report, parameters);
-}
-
-/* The whole sequence at once; then, where possible, again by single steps, which must give the same bits. */
-static sluice_status judge_free(struct trial *trial)
-{
-	const struct sluice__judgement *judgement = trial->judgement;
-	struct sluice__subject *subject = &trial->subject;
-	const struct sluice__data *data = &judgement->data;
-	size_t differing = 0;
-	float *sequence = malloc((data->y_count + data->h_count + data->c_count) * sizeof(float));
-	const float *streamed[] = {NULL, NULL, NULL};
-	const size_t counts[] = {data->y_count, data->h_count, data->c_count};
-	sluice_status status;
-
-	if (!sequence)
-		return sluice_fail(SLUICE_OUT_OF_MEMORY, "no memory for a sequence of %zu numbers", data->y_count);
-	status = subject_open(trial, judgement->steps, judgement->batch, judgement->gradients);
-	if (status == SLUICE_OK)
-		status = sluice__subject_run(subject, &judgement->free.run, 0, !judgement->gradients);
-	if (status == SLUICE_OK)
-		status = free_rows(trial);
-	if (status == SLUICE_OK && judgement->streamable) {
-		memcpy(sequence, subject->result.y, counts[0] * sizeof(float));
-		memcpy(sequence + counts[0], subject->result.hn, counts[1] * sizeof(float));
-		memcpy(sequence + counts[0] + counts[1], subject->result.cn, counts[2] * sizeof(float));
-		status = sluice__subject_stream(subject, &judgement->free.run);
-		streamed[0] = subject->result.y;
-		streamed[1] = subject->result.hn;
-		streamed[2] = subject->result.cn;
-		for (size_t part = 0, place = 0; part < 3; place += counts[part++])
-			for (size_t index = 0; index < counts[part]; index++)
-				differing +=
-					memcmp(&streamed[part][index], &sequence[place + index], sizeof(float)) != 0;
-		if (status == SLUICE_OK)
-			status = report_add(trial->report, row_make(trial->level, "differing bits, step = sequence",
-								    (double)differing, 0));
-	}
-	sluice__subject_destroy(subject);
-	free(sequence);
+	if (judgement->setting->gradients)
+		sluice__report_add(trial->report, parameters, &status);
 	return status;
 }
 
+/* h, c and gates of every step, as a run in double puts them out. */
+static sluice_status double_sequences(struct trial *trial)
+{
+	const struct sluice__judgement *judgement = trial->judgement;
+	const struct sluice__network *network = &judgement->network;
+	const struct sluice__oracle_trace_f64 *exact = &judgement->free.trace;
+	const struct sluice__subject_result *result = &trial->subject.result;
+	struct sluice__verify_row worst = sluice__row_start(trial->level, DOUBLE.sequences);
+	sluice_status status = SLUICE_OK;
+
+	for (size_t index = 0; index < network->cell_count; index++) {
+		const struct sluice__cell *cell = &network->cells[index];
+		size_t H = cell->hidden, out = cell->out;
+
+		for (size_t row = 0; row < judgement->steps * judgement->batch; row++) {
+			size_t h = row * network->h_width + cell->h_state, c = row * network->c_width + cell->c_state;
+
+			sluice__compare_double(&worst, result->h + h, exact->h[index] + row * out, out);
+			sluice__compare_double(&worst, result->c + c, exact->c[index] + row * H, H);
+			sluice__compare_double(&worst, result->gates + 4 * c, exact->gates[index] + row * 4 * H, 4 * H);
+		}
+	}
+	sluice__report_add(trial->report, worst, &status);
+	return status;
+}
+
+/* Numbers whose bits differ. */
+static size_t differing_bits(const double *one, const double *other, size_t count)
+{
+	size_t differing = 0;
+
+	for (size_t index = 0; index < count; index++)
+		differing += memcmp(&one[index], &other[index], sizeof(double)) != 0;
+	return differing;
+}
+
+/* The sequence that has just been run, again by single steps, which must give the same bits. */
+static sluice_status judge_stream(struct trial *trial)
+{
+	const struct sluice__judgement *judgement = trial->judgement;
+	const struct sluice__subject_result *result = &trial->subject.result;
+	size_t y = judgement->y_count, h = judgement->h_count, c = judgement->c_count, differing;
+	double *sequence = malloc((y + h + c) * sizeof(double));
+	sluice_status status;
+
+	if (!sequence)
+		return sluice_fail(SLUICE_OUT_OF_MEMORY, "no memory for a sequence of %zu numbers", y);
+	memcpy(sequence, result->y, y * sizeof(double));
+	memcpy(sequence + y, result->hn, h * sizeof(double));
+	memcpy(sequence + y + h, result->cn, c * sizeof(double));
+	status = sluice__subject_stream(&trial->subject, &judgement->free.run);
+	differing = differing_bits(result->y, sequence, y) + differing_bits(result->hn, sequence + y, h) +
+		    differing_bits(result->cn, sequence + y + h, c);
+	free(sequence);
+	sluice__report_add(trial->report,
+			   sluice__row_make(trial->level, "differing bits, step = sequence", (double)differing, 0),
+			   &status);
+	return status;
+}
+
+/* The whole sequence at once; then, where possible, again by single steps. */
+static sluice_status judge_sequence(struct trial *trial, int in_double)
+{
+	const struct sluice__judgement *judgement = trial->judgement;
+	int gradients = judgement->setting->gradients;
+	sluice_status status = subject_open(trial, judgement->steps, judgement->batch, gradients, in_double);
+
+	if (status == SLUICE_OK)
+		status = sluice__subject_run(&trial->subject, &judgement->free.run, 0, !gradients);
+	if (status == SLUICE_OK && (in_double || trial->parts & SLUICE__VERIFY_FREE))
+		status = sequence_rows(trial, in_double);
+	if (status == SLUICE_OK && in_double)
+		status = double_sequences(trial);
+	if (status == SLUICE_OK && judgement->streamable && trial->parts & SLUICE__VERIFY_STREAM)
+		status = judge_stream(trial);
+	sluice__subject_destroy(&trial->subject);
+	return status;
+}
+
+/* --------------------------------------------------------------------------------------------------- levels ---- */
+
 static sluice_status try_level(struct trial *trial, int available)
 {
-	sluice_status status;
+	sluice_status status = SLUICE_OK;
 
 	if (!available) {
 		struct sluice__verify_row row = {trial->level, "this machine lacks the level", 0, 0,
 						 SLUICE__VERDICT_SKIPPED};
 
-		return report_add(trial->report, row);
+		sluice__report_add(trial->report, row, &status);
+		return status;
 	}
-	status = judge_forced(trial);
-	if (status == SLUICE_OK)
+	if (trial->parts & SLUICE__VERIFY_DOUBLE)
+		status = judge_sequence(trial, 1);
+	if (status == SLUICE_OK && trial->parts & SLUICE__VERIFY_FORCED)
+		status = judge_forced(trial);
+	if (status == SLUICE_OK && trial->parts & SLUICE__VERIFY_CHUNKED)
 		status = judge_chunked(trial);
-	return status == SLUICE_OK ? judge_free(trial) : status;
+	if (status == SLUICE_OK && trial->parts & (SLUICE__VERIFY_FREE | SLUICE__VERIFY_STREAM) &&
+	    trial->judgement->setting->data != SLUICE_F64)
+		status = judge_sequence(trial, 0);
+	return status;
 }
 
-static sluice_status try_levels(struct trial *trial)
+static sluice_status try_levels(struct trial *trial, const char *wanted)
 {
-	const char *wanted = trial->options->isa;
 	sluice_status status = SLUICE_OK;
 	int found = 0;
 
@@ -393,22 +432,56 @@ static sluice_status try_levels(struct trial *trial)
 	return status;
 }
 
+sluice_status sluice__verify_setting(const struct sluice__setting *setting, unsigned parts, const char *isa,
+				     struct sluice__verify_report *report)
+{
+	struct sluice__judgement judgement;
+	struct trial trial = {.judgement = &judgement, .parts = parts, .report = report};
+	sluice_status status = sluice__judgement_create(setting, &judgement);
+
+	if (status != SLUICE_OK)
+		return status;
+	if (parts & (SLUICE__VERIFY_FORCED | SLUICE__VERIFY_CHUNKED))
+		status = sluice__judgement_force(&judgement);
+	if (status == SLUICE_OK && parts & SLUICE__VERIFY_FREE)
+		status = sluice__judgement_transcribe(&judgement);
+	if (status == SLUICE_OK)
+		status = try_levels(&trial, isa);
+	sluice__judgement_destroy(&judgement);
+	return status;
+}
+
 sluice_status sluice__verify_problem(const struct sluice__problem *problem,
 				     const struct sluice__verify_options *options, struct sluice__verify_report *report)
 {
 	static const struct sluice__verify_options DEFAULTS = {0};
-	struct trial trial = {.options = options ? options : &DEFAULTS, .report = report};
-	struct sluice__judgement *judgement = malloc(sizeof(*judgement));
+	struct sluice__problem_model *model = malloc(sizeof(*model));
+	struct sluice__setting setting;
+	unsigned parts = SLUICE__VERIFY_FORCED | SLUICE__VERIFY_CHUNKED | SLUICE__VERIFY_FREE | SLUICE__VERIFY_STREAM;
 	sluice_status status;
 
-	if (!judgement)
-		return sluice_fail(SLUICE_OUT_OF_MEMORY, "no memory for a judgement");
-	status = sluice__judgement_create(problem, trial.options, judgement);
-	if (status == SLUICE_OK) {
-		trial.judgement = judgement;
-		status = try_levels(&trial);
-		sluice__judgement_destroy(judgement);
+	if (!model)
+		return sluice_fail(SLUICE_OUT_OF_MEMORY, "no memory for a description");
+	options = options ? options : &DEFAULTS;
+	status = sluice__problem_set(problem, model, &setting);
+	if (status != SLUICE_OK) {
+		free(model);
+		return status;
 	}
-	free(judgement);
+	model->description.outputs = options->outputs;
+	for (size_t layer = 0; layer < problem->layers; layer++) {
+		if (layer + 1 < problem->layers || options->outputs)
+			model->layers[layer].dropout = options->dropout;
+		model->layers[layer].no_bias = options->no_bias;
+	}
+	setting.seed = options->seed;
+	setting.gradients = !options->inference_only;
+	setting.training |= options->dropout != 0;
+	setting.threads = options->threads;
+	setting.layout = options->layout;
+	if (setting.data == SLUICE_F64)
+		parts = SLUICE__VERIFY_DOUBLE | SLUICE__VERIFY_STREAM;
+	status = sluice__verify_setting(&setting, parts, options->isa, report);
+	free(model);
 	return status;
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "problem.h"
+#include "setting.h"
 #include "sluice/sluice.h"
 
 enum sluice__verdict {
@@ -20,7 +21,7 @@ enum sluice__verdict {
  * bound, or went farthest beyond it. */
 struct sluice__verify_row {
 	const char *level; /* static storage */
-	const char *what;  /* "teacher-forced c", "gradient dx", ...; static storage */
+	const char *what;  /* "one step, c", "sequence, dx", ...; static storage */
 	double error, bound;
 	enum sluice__verdict verdict;
 };
@@ -42,10 +43,22 @@ struct sluice__verify_report {
 	int failures, skipped; /* rows of either verdict */
 };
 
-/* Judges a problem: every step teacher-forced by sluice_forward and sluice_step within computed bounds, the whole
- * sequence and its gradients against the plain f32 transcription, one-step gradients within computed bounds. options
- * NULL: all defaults. A difference is a row of the report, not an error. Errors: those of the library and
- * OUT_OF_MEMORY; the report then holds the rows made so far. */
+/* Parts of a judgement, to be or-ed together. */
+enum {
+	SLUICE__VERIFY_FORCED = 1,  /* every step from the oracle's state, within computed bounds */
+	SLUICE__VERIFY_CHUNKED = 2, /* the same in calls of the setting's batch, by sluice_step where that can */
+	SLUICE__VERIFY_FREE = 4,    /* whole sequences beside the plain f32 transcription */
+	SLUICE__VERIFY_STREAM = 8,  /* whole sequences by sluice_step, which must give the same bits */
+	SLUICE__VERIFY_DOUBLE = 16, /* whole sequences of a plan that computes in f64, beside the oracle */
+};
+
+/* Judges these parts of a setting on one level, or on all (isa NULL). A difference is a row of the report, not an
+ * error. Errors: those of the library and OUT_OF_MEMORY; the report then holds the rows made so far. */
+sluice_status sluice__verify_setting(const struct sluice__setting *setting, unsigned parts, const char *isa,
+				     struct sluice__verify_report *report);
+
+/* Judges a problem: all parts, or what a plan of f64 has of them. options NULL: all defaults. Errors: as
+ * sluice__verify_setting. */
 sluice_status sluice__verify_problem(const struct sluice__problem *problem,
 				     const struct sluice__verify_options *options,
 				     struct sluice__verify_report *report);

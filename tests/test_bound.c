@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "judgement.h"
+#include "problem.h"
 
 /* The largest share of its bound that an error of one array takes. */
 static double share(const float *values, const double *exact, const double *bounds, size_t count)
@@ -25,66 +26,96 @@ static double share(const float *values, const double *exact, const double *boun
 }
 
 /* Shares of all results of the plain f32 transcription, forward and backward. */
-static void transcribe(const struct sluice__judgement *judgement, const float *parameters, double *forward,
+static void transcribe(const struct sluice__judgement *judgement, const double *parameters, double *forward,
 		       double *backward)
 {
 	const struct sluice__exercise *forced = &judgement->forced;
 	const struct sluice__bound *bound = &judgement->bound;
 	const struct sluice__network *network = &judgement->network;
-	size_t rows = forced->run.batch, states = rows * network->h_width;
-	struct sluice__oracle_run_f32 run = forced->run;
-	struct sluice__oracle_trace_f32 trace;
-	struct sluice__oracle_gradients_f32 gradients;
+	size_t rows = forced->run.batch, h = rows * network->h_width, c = rows * network->c_width;
+	struct sluice__transcript plain;
 
-	run.parameters = parameters;
-	assert_int_equal(sluice__oracle_forward_f32(network, &run, &trace), SLUICE_OK);
-	assert_int_equal(sluice__oracle_backward_f32(network, &run, &trace, &gradients), SLUICE_OK);
-	*forward = share(trace.y, forced->trace.y, bound->y, rows * network->outputs);
-	*forward = fmax(*forward, share(trace.hn, forced->trace.hn, bound->hn, states));
-	*forward = fmax(*forward, share(trace.cn, forced->trace.cn, bound->cn, states));
-	*backward = share(gradients.dx, forced->gradients.dx, bound->dx, rows * network->inputs);
-	*backward = fmax(*backward, share(gradients.dh0, forced->gradients.dh0, bound->dh0, states));
-	*backward = fmax(*backward, share(gradients.dc0, forced->gradients.dc0, bound->dc0, states));
-	*backward = fmax(*backward, share(gradients.dparameters, forced->gradients.dparameters, bound->dparameters,
-					  network->parameter_count));
-	sluice__oracle_gradients_destroy_f32(&gradients);
-	sluice__oracle_trace_destroy_f32(&trace);
+	assert_int_equal(
+		sluice__transcript_create(network, &forced->run, parameters, judgement->setting->data, 1, &plain),
+		SLUICE_OK);
+	*forward = share(plain.trace.y, forced->trace.y, bound->y, rows * network->outputs);
+	*forward = fmax(*forward, share(plain.trace.hn, forced->trace.hn, bound->hn, h));
+	*forward = fmax(*forward, share(plain.trace.cn, forced->trace.cn, bound->cn, c));
+	*backward = share(plain.gradients.dx, forced->gradients.dx, bound->dx, rows * network->inputs);
+	*backward = fmax(*backward, share(plain.gradients.dh0, forced->gradients.dh0, bound->dh0, h));
+	*backward = fmax(*backward, share(plain.gradients.dc0, forced->gradients.dc0, bound->dc0, c));
+	*backward = fmax(*backward, share(plain.gradients.dparameters, forced->gradients.dparameters,
+					  bound->dparameters, network->parameter_count));
+	sluice__transcript_destroy(&plain);
 }
 
 /* The 8 upper bits of a significand: what bfloat16 keeps, here by truncation. */
-static float truncated(float value)
+static double truncated(double value)
 {
+	float narrow = (float)value;
 	uint32_t bits;
 
-	memcpy(&bits, &value, sizeof(bits));
+	memcpy(&bits, &narrow, sizeof(bits));
 	bits &= 0xffff0000u;
-	memcpy(&value, &bits, sizeof(value));
-	return value;
+	memcpy(&narrow, &bits, sizeof(narrow));
+	return (double)narrow;
 }
 
 /* Of 16 weights, the one that truncation changes most: a weight that bfloat16 can hold would show nothing. */
-static float *most_changed(float *weights)
+static double *most_changed(double *weights)
 {
-	float *most = weights;
+	double *most = weights;
 
 	for (int index = 1; index < 16; index++)
-		if (fabsf(weights[index] - truncated(weights[index])) > fabsf(*most - truncated(*most)))
+		if (fabs(weights[index] - truncated(weights[index])) > fabs(*most - truncated(*most)))
 			most = weights + index;
 	return most;
 }
 
-static const char *const PROBLEMS[] = {"t20n3i2h1", "t20n7i9h17rev", "t10n3i5h9l2bi", "t5n2i30h150"};
+/* The first four have nothing but what every layer has. */
+#define PLAIN 4
+static const char *const PROBLEMS[] = {"t20n3i2h1",
+				       "t20n7i9h17rev",
+				       "t10n3i5h9l2bi",
+				       "t5n2i30h150",
+				       "t10n3i5h9peepmask",
+				       "t10n3i5h9l2peepfullproj4clip",
+				       "t10n3i5h9l2bipeepnewproj4coupledzone",
+				       "t10n3i5h9hardclip",
+				       "t10n3h9idxrdropdconn",
+				       "t10n3h9noxbihard"};
 
-static struct sluice__judgement *judgement_of(const char *text)
+/* A judgement and everything that it points to. */
+struct case_of {
+	struct sluice__problem_model model;
+	struct sluice__setting setting;
+	struct sluice__judgement judgement;
+};
+
+static struct case_of *case_open(const char *text)
 {
-	struct sluice__verify_options options = {.outputs = 3, .dropout = 0.25f, .seed = 5};
-	struct sluice__judgement *judgement = malloc(sizeof(*judgement));
+	struct case_of *one = malloc(sizeof(*one));
 	struct sluice__problem problem;
 
-	assert_non_null(judgement);
+	assert_non_null(one);
 	assert_int_equal(sluice__problem_parse(text, &problem), SLUICE_OK);
-	assert_int_equal(sluice__judgement_create(&problem, &options, judgement), SLUICE_OK);
-	return judgement;
+	assert_int_equal(sluice__problem_set(&problem, &one->model, &one->setting), SLUICE_OK);
+	one->model.description.outputs = 3;
+	for (size_t layer = 0; layer < problem.layers; layer++)
+		one->model.layers[layer].dropout = 0.25f;
+	one->setting.training = 1;
+	one->setting.gradients = 1;
+	one->setting.seed = 5;
+	if (sluice__judgement_create(&one->setting, &one->judgement) != SLUICE_OK)
+		fail_msg("%s: %s", text, sluice_last_message());
+	assert_int_equal(sluice__judgement_force(&one->judgement), SLUICE_OK);
+	return one;
+}
+
+static void case_close(struct case_of *one)
+{
+	sluice__judgement_destroy(&one->judgement);
+	free(one);
 }
 
 /* Honest arithmetic stays within its bounds, and comes within a factor of 200 of them: they are not empty promises. */
@@ -92,15 +123,14 @@ static void test_honest(void **state)
 {
 	(void)state;
 	for (size_t index = 0; index < sizeof(PROBLEMS) / sizeof(PROBLEMS[0]); index++) {
-		struct sluice__judgement *judgement = judgement_of(PROBLEMS[index]);
+		struct case_of *one = case_open(PROBLEMS[index]);
 		double forward, backward;
 
-		transcribe(judgement, judgement->data.parameters, &forward, &backward);
+		transcribe(&one->judgement, one->judgement.free.run.parameters, &forward, &backward);
 		print_message("%s: %.3f of the bound forward, %.3f backward\n", PROBLEMS[index], forward, backward);
 		assert_true(forward <= 1 && forward > 0.005);
 		assert_true(backward <= 1 && backward > 0.005);
-		sluice__judgement_destroy(judgement);
-		free(judgement);
+		case_close(one);
 	}
 }
 
@@ -108,25 +138,27 @@ static void test_honest(void **state)
 static void test_low_precision(void **state)
 {
 	(void)state;
-	for (size_t index = 0; index < sizeof(PROBLEMS) / sizeof(PROBLEMS[0]); index++) {
-		struct sluice__judgement *judgement = judgement_of(PROBLEMS[index]);
-		const struct sluice__network *network = &judgement->network;
+	for (size_t index = 0; index < PLAIN; index++) {
+		struct case_of *one = case_open(PROBLEMS[index]);
+		const struct sluice__network *network = &one->judgement.network;
 		size_t places[] = {network->cells[0].weight_ih, network->cells[0].weight_hh, network->readout_weight};
+		/* The oracle has run: its parameters may change for a moment. */
+		double *parameters = one->judgement.block;
 
+		assert_ptr_equal(parameters, one->judgement.free.run.parameters);
 		for (size_t place = 0; place < 3; place++) {
-			float *weight = most_changed(judgement->data.parameters + places[place]), former = *weight;
+			double *weight = most_changed(parameters + places[place]), former = *weight;
 			double forward, backward;
 
 			*weight = truncated(former);
 			assert_true(*weight != former);
-			transcribe(judgement, judgement->data.parameters, &forward, &backward);
+			transcribe(&one->judgement, parameters, &forward, &backward);
 			*weight = former;
 			if (forward <= 1)
 				fail_msg("%s: weight %zu in bfloat16 is only %.3f of the bound", PROBLEMS[index], place,
 					 forward);
 		}
-		sluice__judgement_destroy(judgement);
-		free(judgement);
+		case_close(one);
 	}
 }
 

@@ -14,7 +14,7 @@
 
 #define LONGEST                                                                          \
 	"t100000000n100000000i99999999h100000000l127bipeepfullproj100000000maskresetlen" \
-	"conv100000000y100000000x100000000bf16"
+	"coupledcliphardzonerdropdconnidxrecomputeconv100000000y100000000x100000000bf16"
 
 /* Every string is canonical: parsing and printing gives it again. */
 static void test_round_trip(void **state)
@@ -32,6 +32,13 @@ static void test_round_trip(void **state)
 		"t9n2h5len",
 		"t9n2h5l2len",
 		"t9n2h5tf32",
+		"t9n2h5coupledcliphard",
+		"t9n2i3h5zonerdropdconnf16",
+		"t9n2h5nox",
+		"t9n2h5binox",
+		"t9n2i5h5binox",
+		"t9n2h5idxrecompute",
+		"t9n2h5outputsbf16",
 		LONGEST,
 	};
 
@@ -67,6 +74,14 @@ static void test_fields(void **state)
 	assert_int_equal(sluice__problem_parse("t7n3i2h5i3", &problem), SLUICE_INVALID_ARGUMENT);
 	assert_int_equal(sluice__problem_parse("t7n3h5", &problem), SLUICE_OK);
 	assert_int_equal(problem.inputs, 5);
+	assert_int_equal(sluice__problem_parse("t7n3h5noxbi", &problem), SLUICE_OK);
+	assert_int_equal(problem.inputs, 40);
+	assert_int_equal(sluice__problem_parse("t7n3i9h5noxcoupledzonedconnrdropcliphardoutputs", &problem), SLUICE_OK);
+	assert_int_equal(problem.inputs, 9);
+	assert_int_equal(problem.input, SLUICE_INPUT_GATES);
+	assert_int_equal(problem.tape_mode, SLUICE_TAPE_OUTPUTS);
+	assert_true(problem.coupled && problem.zoneout && problem.dropconnect && problem.recurrent_dropout);
+	assert_true(problem.clip && problem.hard);
 }
 
 static void test_refused(void **state)
@@ -96,6 +111,9 @@ static void test_refused(void **state)
 		"t5n2h3alt",
 		"t5n2h3l2altbi",
 		"t5n2h3peeppeepnew",
+		"t5n2h3noxidx",
+		"t5n2h3recomputeoutputs",
+		"t5n2h3clipclip",
 		"t5n2h3conv3",
 		"t5n2h3y2x2",
 		"t5n2h3conv3y2",
@@ -132,6 +150,13 @@ static void test_flops(void **state)
 		{"t3n2i5h7rev", 2. * 4 * 7 * 12 * 2 * 3},
 		{"t3n2i5h7l2", 2. * 4 * 7 * (12 + 14) * 2 * 3},
 		{"t3n2i5h7l3bi", 2. * 2 * 4 * 7 * (12 + 21 + 21) * 2 * 3},
+		{"t3n2i5h7maskcliphardzonepeep", 2. * 4 * 7 * 12 * 2 * 3},
+		{"t3n2i5h7coupled", 2. * 3 * 7 * 12 * 2 * 3},
+		{"t3n2h7nox", 2. * 4 * 7 * 7 * 2 * 3},
+		{"t3n2h7idxl2", 2. * 4 * 7 * (7 + 7) * 2 * 3},
+		{"t3n2h7idxl2bi", 2. * 2 * 4 * 7 * (7 + 21) * 2 * 3},
+		{"t3n2i5h7peepfull", 2. * 4 * 7 * 19 * 2 * 3},
+		{"t3n2i5h7proj3l2", 2. * (4 * 7 * (5 + 3 + 3 + 3) + 2 * 21) * 2 * 3},
 		{"t3n2i5h7l2alt", 2. * 4 * 7 * (12 + 14) * 2 * 3},
 	};
 
@@ -165,10 +190,46 @@ static void test_description(void **state)
 		assert_int_equal(one->peephole_previous, 1);
 		assert_int_equal(one->projection, 4);
 	}
-	assert_int_equal(sluice__problem_parse("t3n2i5h7bf16", &problem), SLUICE_OK);
-	assert_int_equal(sluice__problem_describe(&problem, &model), SLUICE_UNSUPPORTED);
-	assert_int_equal(sluice__problem_parse("t3n2i5h7conv3y2x2", &problem), SLUICE_OK);
-	assert_int_equal(sluice__problem_describe(&problem, &model), SLUICE_UNSUPPORTED);
+	assert_int_equal(sluice__problem_parse("t3n2h7noxl2projclip", &problem), SLUICE_INVALID_ARGUMENT);
+	assert_int_equal(sluice__problem_parse("t3n2h7l3idxhardzone", &problem), SLUICE_OK);
+	assert_int_equal(sluice__problem_describe(&problem, &model), SLUICE_OK);
+	for (size_t layer = 0; layer < 3; layer++) {
+		const sluice_layer *one = &model.description.layers[layer];
+
+		assert_int_equal(one->input, SLUICE_INPUT_IDENTITY);
+		assert_int_equal(one->candidate_activation.kind, SLUICE_ACTIVATION_SOFTSIGN);
+		assert_int_equal(one->forget_activation.kind, SLUICE_ACTIVATION_HARD_SIGMOID);
+		assert_true(one->zoneout_h > 0 && one->zoneout_c > 0 && one->dropconnect == 0);
+	}
+}
+
+/* How a problem is planned and run; and what nothing implements yet. */
+static void test_setting(void **state)
+{
+	static const char *const UNSUPPORTED[] = {"t3n2i5h7conv3y2x2", "t3n2h7int8", "t3n2h7tf32", "t3n2h7reset",
+						  "t3n2h7len"};
+	static struct sluice__problem_model model;
+	struct sluice__problem problem;
+	struct sluice__setting setting;
+
+	(void)state;
+	assert_int_equal(sluice__problem_parse("t3n2i5h7bf16maskdconnrecompute", &problem), SLUICE_OK);
+	assert_int_equal(sluice__problem_set(&problem, &model, &setting), SLUICE_OK);
+	assert_ptr_equal(setting.description, &model.description);
+	assert_true(setting.steps == 3 && setting.batch == 2 && setting.training && setting.mask);
+	assert_int_equal(setting.weights, SLUICE_BF16);
+	assert_int_equal(setting.data, SLUICE_BF16);
+	assert_int_equal(setting.tape, SLUICE_BF16);
+	assert_int_equal(setting.tape_mode, SLUICE_TAPE_RECOMPUTE);
+	assert_int_equal(sluice__problem_parse("t3n2i5h7f64", &problem), SLUICE_OK);
+	assert_int_equal(sluice__problem_set(&problem, &model, &setting), SLUICE_OK);
+	assert_int_equal(setting.data, SLUICE_F64);
+	assert_int_equal(setting.weights, SLUICE_F32);
+	assert_true(!setting.training && !setting.mask);
+	for (size_t index = 0; index < sizeof(UNSUPPORTED) / sizeof(UNSUPPORTED[0]); index++) {
+		assert_int_equal(sluice__problem_parse(UNSUPPORTED[index], &problem), SLUICE_OK);
+		assert_int_equal(sluice__problem_set(&problem, &model, &setting), SLUICE_UNSUPPORTED);
+	}
 }
 
 /* Uniform and zero-mean: the mean of n values has deviation scale/sqrt(3n), the mean square deviation 0.3
@@ -199,7 +260,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_fields),      cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_flops),      cmocka_unit_test(test_description), cmocka_unit_test(test_data),
+		cmocka_unit_test(test_flops),      cmocka_unit_test(test_description), cmocka_unit_test(test_setting),
+		cmocka_unit_test(test_data),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
