@@ -134,6 +134,8 @@ static void test_kink_distance(void **state)
 {
 	static const sluice_activation HARD = {SLUICE_ACTIVATION_HARD_SIGMOID, 0.25f, 0.5f, 0};
 	static const sluice_activation TANH = {SLUICE_ACTIVATION_TANH, 0, 0, 0};
+	static const sluice_activation BELOW = {SLUICE_ACTIVATION_CLIPPED_RELU, 0.5f, -0.25f, 0};
+	static const sluice_activation FALLING = {SLUICE_ACTIVATION_CLIPPED_RELU, -0.5f, 0.25f, 0};
 	static const sluice_activation SHRINK = {SLUICE_ACTIVATION_HARD_SHRINK, 0.5f, 0, 0};
 
 	(void)state;
@@ -142,6 +144,9 @@ static void test_kink_distance(void **state)
 	assert_true(sluice__oracle_kink_distance(&TANH, 0, 0) == INFINITY);
 	assert_true(sluice__oracle_kink_distance(&SHRINK, 0, -0.75) == 0.25);
 	assert_true(sluice__oracle_kink_distance(&SHRINK, 0, 0.125) == 0.375);
+	assert_true(sluice__oracle_kink_distance(&BELOW, 0, -0.625) == 0.125);
+	assert_true(sluice__oracle_kink_distance(&FALLING, 0, -0.75) == 0.25);
+	assert_true(sluice__oracle_kink_distance(&FALLING, 0, 0.375) == 0.125);
 }
 
 static void test_round(void **state)
