@@ -84,7 +84,7 @@ static void check_gemm(const struct sluice__kernels *kernels, const struct gemm_
 				exact += term;
 				magnitude += fabs(term);
 			}
-			assert_sum(kernels->gemm_name, (double)c[r * c_row + j], exact, magnitude);
+			assert_sum(kernels->level, (double)c[r * c_row + j], exact, magnitude);
 		}
 	free(a);
 	free(panel);
@@ -107,6 +107,54 @@ static void gemm_of_level(const struct sluice__kernels *kernels)
 				for (size_t j = 0; j < sizeof cases / sizeof cases[0]; j++)
 					check_gemm(kernels, &cases[j]);
 			}
+}
+
+/* A panel in storage gives the bits that the same numbers in f32 give. */
+static void check_stored_panel(const struct sluice__kernels *kernels, size_t rows, size_t vectors, sluice_dtype type)
+{
+	enum { DEPTH = 37 };
+	const size_t columns = vectors * kernels->lanes;
+	float *a = random_floats(rows * DEPTH, 1), *panel = random_floats(DEPTH * columns, 2);
+	float *c = random_floats(rows * columns, 3), *wanted = random_floats(rows * columns, 4);
+	uint16_t *stored = aligned_zeros(DEPTH * columns * sizeof *stored);
+	kernels->narrow(type, DEPTH * columns, panel, stored);
+	kernels->widen(type, DEPTH * columns, stored, panel);
+	struct sluice__gemm job = {.rows = rows,
+				   .vectors = vectors,
+				   .depth = DEPTH,
+				   .a = a,
+				   .a_row = DEPTH,
+				   .a_step = 1,
+				   .panel = panel,
+				   .type = SLUICE_F32,
+				   .c = wanted,
+				   .c_row = columns};
+	kernels->gemm(&job);
+	job.panel = stored;
+	job.type = type;
+	job.c = c;
+	kernels->gemm(&job);
+	assert_memory_equal(c, wanted, rows * columns * sizeof *c);
+	free(a);
+	free(panel);
+	free(c);
+	free(wanted);
+	free(stored);
+}
+
+static void stored_panels_of_level(const struct sluice__kernels *kernels)
+{
+	for (size_t rows = 1; rows <= 2 * kernels->tile_rows + 1; rows++)
+		for (size_t vectors = 1; vectors <= SLUICE__PANEL_VECTORS; vectors++) {
+			check_stored_panel(kernels, rows, vectors, SLUICE_F16);
+			check_stored_panel(kernels, rows, vectors, SLUICE_BF16);
+		}
+}
+
+static void test_stored_panels(void **unused)
+{
+	(void)unused;
+	on_every_level(stored_panels_of_level);
 }
 
 static void test_gemm(void **unused)
@@ -138,6 +186,21 @@ static void squash(const struct sluice__kernels *kernels, const float *x, size_t
 	}
 }
 
+/* The general way, which cells with options take, must give the same bits. */
+static void assert_same_activations(const struct sluice__kernels *kernels, const float *x, size_t count,
+				    const struct squashed *fused)
+{
+	float sigmoid[16], tangent[16];
+	const struct sluice__activation kinds[] = {{.kind = SLUICE_ACTIVATION_SIGMOID},
+						   {.kind = SLUICE_ACTIVATION_TANH}};
+	kernels->activate(&kinds[0], 1, x, NULL, sigmoid);
+	kernels->activate(&kinds[1], 1, x, NULL, tangent);
+	for (size_t lane = 0; lane < count; lane++) {
+		assert_memory_equal(&sigmoid[lane], &fused[lane].sigmoid, sizeof *sigmoid);
+		assert_memory_equal(&tangent[lane], &fused[lane].tanh, sizeof *tangent);
+	}
+}
+
 /* The distance in units of the last place of the exact value's float. */
 static double ulps(float got, double exact)
 {
@@ -162,6 +225,7 @@ static void activations_of_level(const struct sluice__kernels *kernels)
 			memcpy(&x[lane], &pattern, sizeof pattern);
 		}
 		squash(kernels, x, kernels->lanes, y);
+		assert_same_activations(kernels, x, kernels->lanes, y);
 		for (size_t lane = 0; lane < kernels->lanes; lane++) {
 			if (isnan(x[lane])) {
 				assert_true(isnan(y[lane].sigmoid) && isnan(y[lane].tanh));
@@ -199,19 +263,20 @@ static void step_of_level(const struct sluice__kernels *kernels)
 		float *a0 = random_floats(rows * DEPTH0, 8), *a1 = random_floats(rows * (DEPTH1 + 2), 9);
 		float *c_prev = random_floats(rows * units, 10), *c = random_floats(rows * units, 11);
 		float *h = random_floats(rows * units, 12), *gates = random_floats(rows * BLOCKS * block_floats, 13);
-		const struct sluice__step job = {.rows = rows,
-						 .last = BLOCKS,
-						 .start = start,
-						 .operand = {{a0, DEPTH0, DEPTH0, w0}, {a1, DEPTH1 + 2, DEPTH1, w1}},
-						 .operands = 2,
-						 .c_prev = c_prev,
-						 .c_prev_row = units,
-						 .c = c,
-						 .c_row = units,
-						 .h = h,
-						 .h_row = units,
-						 .gates = gates,
-						 .gates_row = BLOCKS * block_floats};
+		const struct sluice__step job = {
+			.rows = rows,
+			.last = BLOCKS,
+			.start = start,
+			.operand = {{a0, DEPTH0, DEPTH0, w0, SLUICE_F32}, {a1, DEPTH1 + 2, DEPTH1, w1, SLUICE_F32}},
+			.operands = 2,
+			.c_prev = c_prev,
+			.c_prev_row = units,
+			.c = c,
+			.c_row = units,
+			.h = h,
+			.h_row = units,
+			.gates = gates,
+			.gates_row = BLOCKS * block_floats};
 		kernels->step(&job);
 		for (size_t r = 0; r < rows; r++)
 			for (size_t j = 0; j < BLOCKS * block_floats; j++) {
@@ -278,8 +343,24 @@ static void cell_backward_of_level(const struct sluice__kernels *kernels)
 	float *c_prev = random_floats(ROWS * units, 3), *dy = random_floats(ROWS * units, 4);
 	float *dh = random_floats(ROWS * units, 5), *dc = random_floats(ROWS * units, 6);
 	float *dc_before = random_floats(ROWS * units, 6), *da = random_floats(ROWS * gates_row, 7);
-	const struct sluice__cell_backward job = {ROWS,  0,  BLOCKS, gates, gates_row, c,  c_prev,    units, units, dy,
-						  units, dh, units,  dc,    units,     da, gates_row, units};
+	const struct sluice__cell_backward job = {.rows = ROWS,
+						  .last = BLOCKS,
+						  .parts = SLUICE__CELL_ALL,
+						  .gates = gates,
+						  .gates_row = gates_row,
+						  .c = c,
+						  .c_prev = c_prev,
+						  .c_row = units,
+						  .c_prev_row = units,
+						  .dy = dy,
+						  .dy_row = units,
+						  .dh = dh,
+						  .dh_row = units,
+						  .dc = dc,
+						  .dc_row = units,
+						  .da = da,
+						  .da_row = gates_row,
+						  .da_gate = units};
 	kernels->cell_backward(&job);
 	for (size_t r = 0; r < ROWS; r++)
 		for (size_t unit = 0; unit < units; unit++) {
@@ -303,8 +384,8 @@ static void cell_backward_of_level(const struct sluice__kernels *kernels)
 					     dc[r * units + unit]};
 			for (size_t j = 0; j < 5; j++)
 				if (!(fabs((double)got[j] - exact[j]) <= (2 * 8 + 6) * unit_roundoff * sizes[j]))
-					fail_msg("%s: output %zu is %g, expected %g", kernels->cell_backward_name, j,
-						 (double)got[j], exact[j]);
+					fail_msg("%s: output %zu of cell_backward is %g, expected %g", kernels->level,
+						 j, (double)got[j], exact[j]);
 		}
 	free(gates);
 	free(c);
@@ -372,8 +453,8 @@ static void test_reductions(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_gemm),          cmocka_unit_test(test_activations), cmocka_unit_test(test_step),
-		cmocka_unit_test(test_cell_backward), cmocka_unit_test(test_reductions),
+		cmocka_unit_test(test_gemm), cmocka_unit_test(test_stored_panels), cmocka_unit_test(test_activations),
+		cmocka_unit_test(test_step), cmocka_unit_test(test_cell_backward), cmocka_unit_test(test_reductions),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
