@@ -34,7 +34,10 @@ LAYERS = {
 }
 
 # What a kernel may ask of the system: types, memcpy and vector instructions.
-KERNEL_HEADERS = {"stdbool.h", "stddef.h", "stdint.h", "string.h", "immintrin.h", "arm_neon.h"}
+# math.h and float.h for constants; functions of libm serve the build in double, which is for verification.
+KERNEL_HEADERS = {
+    "float.h", "math.h", "stdbool.h", "stddef.h", "stdint.h", "string.h", "immintrin.h", "arm_neon.h",
+}
 # What the layers of the core may: the C library and threads.
 CORE_HEADERS = KERNEL_HEADERS | {
     "assert.h", "errno.h", "float.h", "inttypes.h", "limits.h", "math.h", "signal.h", "stdarg.h", "stdatomic.h",

@@ -83,7 +83,7 @@ static int run_forward(void *argument)
 {
 	struct subject *subject = argument;
 	sluice_status status = sluice_forward(subject->plan, &subject->run);
-	subject->consumed += subject->run.y[0];
+	subject->consumed += ((const float *)subject->run.y)[0];
 	return (int)status;
 }
 
@@ -91,7 +91,7 @@ static int run_backward(void *argument)
 {
 	struct subject *subject = argument;
 	sluice_status status = sluice_backward(subject->plan, &subject->run, &subject->gradients);
-	subject->consumed += subject->gradients.dparameters[0];
+	subject->consumed += ((const float *)subject->gradients.dparameters)[0];
 	return (int)status;
 }
 
@@ -101,7 +101,7 @@ static int run_step(void *argument)
 	subject->place = (subject->place + 1) % RING;
 	subject->run.x = subject->x + subject->place * subject->problem.batch * subject->problem.inputs;
 	sluice_status status = sluice_step(subject->plan, &subject->run);
-	subject->consumed += subject->run.y[0];
+	subject->consumed += ((const float *)subject->run.y)[0];
 	return (int)status;
 }
 

@@ -13,22 +13,27 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 
-/* One layer: sizes, and offsets (in floats) into the parameter block and into a row of state. */
+/* One layer: sizes, and offsets (in elements) into the parameter block and into a row of state; where there is no
+ * tensor the offset means nothing. */
 struct sluice__layer {
+	const sluice_layer *options; /* the model's own copy of its description */
 	size_t inputs, hidden, directions;
+	size_t out;   /* width of h: the projection's, or hidden */
 	bool reverse; /* the only direction of the layer, or its first one, runs backwards in time */
 	bool bias;
-	float dropout;
-	size_t weight_ih[2], weight_hh[2], bias_at[2];
+	bool slopes; /* some activation is a PReLU */
+	size_t weight_ih[2], weight_hh[2], bias_at[2], projection_at[2], peephole_at[2], slopes_at[2];
 	size_t h[2], c[2];
+	size_t h_column[2], c_column[2]; /* first column in a run's arrays of all h, of all c */
 };
 
 struct sluice__network {
-	size_t inputs, features, outputs; /* features: D*H of the last layer; outputs: width of y */
+	size_t inputs, features, outputs; /* features: width of the last layer's h; outputs: width of y */
 	bool readout;
 	size_t readout_weight, readout_bias;
-	size_t parameter_count; /* floats */
-	size_t state_row;       /* floats */
+	size_t parameter_count;  /* elements */
+	size_t state_row;        /* elements */
+	size_t h_width, c_width; /* of all h, of all c side by side */
 	size_t layer_count;
 	struct sluice__layer *layers;
 };
@@ -37,7 +42,31 @@ struct sluice__network {
 struct sluice__limits {
 	size_t steps, batch;
 	bool training, batch_major, flush_denormals;
+	sluice_dtype weights, data, tape;
+	sluice_tape_mode tape_mode;
+	size_t gate_place[4]; /* where the caller's arrays have gate k of i f g o */
 };
+
+/* Activation slots of a layer: the gates i f g o, then the cell output. */
+enum { SLUICE__SLOTS = 5 };
+
+/* The activation of a slot, DEFAULT replaced by what it means there. */
+static inline sluice_activation sluice__layer_activation(const sluice_layer *layer, size_t slot)
+{
+	const sluice_activation given[SLUICE__SLOTS] = {layer->input_activation, layer->forget_activation,
+							layer->candidate_activation, layer->output_activation,
+							layer->cell_activation};
+	sluice_activation activation = given[slot];
+	if (activation.kind == SLUICE_ACTIVATION_DEFAULT)
+		activation.kind = slot == 2 || slot == 4 ? SLUICE_ACTIVATION_TANH : SLUICE_ACTIVATION_SIGMOID;
+	return activation;
+}
+
+/* Gates whose rows of a tensor are zero and stay so: those that the tensor lacks, and gates that it cannot reach. */
+static inline unsigned sluice__layer_absent(const sluice_layer *layer, unsigned lacking)
+{
+	return lacking | layer->no_gates | (layer->coupled ? (unsigned)SLUICE_GATE_F : 0);
+}
 
 /* A plan as its backend fills it in. */
 struct sluice__prepared {
@@ -78,6 +107,7 @@ struct sluice__backend {
 			  const float *gradients, float *const moments[2]);
 };
 
-extern const struct sluice__backend sluice__backend_cpu;
+/* The same sources built twice: arithmetic in float, and in double for plans whose data are f64. */
+extern const struct sluice__backend sluice__backend_cpu_f32, sluice__backend_cpu_f64;
 
 #endif

@@ -4,7 +4,16 @@
 
 #include <sluice/ops.h>
 
-enum sluice__purpose { SLUICE__INITIALIZATION, SLUICE__DROPOUT, SLUICE__DATA_ORDER, SLUICE__SAMPLING };
+enum sluice__purpose {
+	SLUICE__INITIALIZATION,
+	SLUICE__DROPOUT,
+	SLUICE__DATA_ORDER,
+	SLUICE__SAMPLING,
+	SLUICE__RECURRENT_DROPOUT,
+	SLUICE__ZONEOUT_H,
+	SLUICE__ZONEOUT_C,
+	SLUICE__DROPCONNECT
+};
 
 /* The place of a random number; docs/EQUATIONS.md, "Random numbers". */
 struct sluice__place {

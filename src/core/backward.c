@@ -5,13 +5,14 @@
 
 /* Gradients that are overwritten are overwritten whole: whoever sums over the block meets no leftovers between tensors.
  */
-static void clear_gaps(const sluice_model *model, float *dparameters)
+static void clear_gaps(const sluice_plan *plan, void *dparameters)
 {
+	const sluice_model *model = plan->model;
 	for (size_t index = 0; index < model->named_count; index++) {
 		const struct sluice__named *named = &model->named[index];
 		const size_t end = named->offset + named->rows * named->columns;
 		const size_t next = index + 1 < model->named_count ? named[1].offset : model->network.parameter_count;
-		memset(dparameters + end, 0, (next - end) * sizeof *dparameters);
+		memset((char *)dparameters + end * plan->real_bytes, 0, (next - end) * plan->real_bytes);
 	}
 }
 
@@ -26,8 +27,12 @@ sluice_status sluice_backward(const sluice_plan *plan, const sluice_run *given, 
 	SLUICE_TRY(sluice__argument(&gradients, sizeof gradients, given_gradients, "gradients"));
 	if (!plan->prepared.limits.training)
 		return SLUICE_INVALID("the plan was created without training, backward needs it");
-	if (!run.tape)
+	if (plan->prepared.limits.tape_mode == SLUICE_TAPE_OUTPUTS) {
+		if (!run.gates || !run.c)
+			return sluice__null(run.gates ? "run.c" : "run.gates");
+	} else if (!run.tape) {
 		return sluice__null("run.tape");
+	}
 	if (gradients.accumulate & ~(unsigned)ALL)
 		return SLUICE_INVALID("gradients.accumulate is %#x, expected flags out of %#x", gradients.accumulate,
 				      (unsigned)ALL);
@@ -35,6 +40,6 @@ sluice_status sluice_backward(const sluice_plan *plan, const sluice_run *given, 
 	    (gradients.accumulate & SLUICE_ACCUMULATE_STATE))
 		return SLUICE_INVALID("gradients.dinitial is dfinal and to be accumulated, expected different memory");
 	if (gradients.dparameters && !(gradients.accumulate & SLUICE_ACCUMULATE_PARAMETERS))
-		clear_gaps(plan->model, gradients.dparameters);
-	return plan->model->context->backend->backward(&plan->prepared, &run, &gradients);
+		clear_gaps(plan, gradients.dparameters);
+	return plan->backend->backward(&plan->prepared, &run, &gradients);
 }

@@ -94,7 +94,8 @@ sluice_status sluice_context_create(const sluice_context_options *given, sluice_
 	context->parallel.run = options.parallel;
 	context->parallel.user = options.parallel_user;
 	context->parallel.threads = options.threads ? options.threads : 1;
-	context->backend = &sluice__backend_cpu;
+	context->backend = &sluice__backend_cpu_f32;
+	context->backend_f64 = &sluice__backend_cpu_f64;
 	context->level = level;
 	context->log = options.log;
 	context->log_user = options.log_user;

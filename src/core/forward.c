@@ -16,7 +16,7 @@ static sluice_status size_check(const char *name, size_t value, size_t most)
 /* Fields whose place is kept but whose computation is not there yet. */
 static sluice_status unsupported_check(const sluice_run *run)
 {
-	const char *field = run->lengths ? "lengths" : run->resets ? "resets" : run->mask ? "mask" : NULL;
+	const char *field = run->lengths ? "lengths" : run->resets ? "resets" : NULL;
 	if (field)
 		return sluice_fail(SLUICE_UNSUPPORTED, "run.%s is given, it is not implemented", field);
 	return SLUICE_OK;
@@ -52,8 +52,11 @@ sluice_status sluice__run_check(const sluice_plan *plan, const sluice_run *given
 				      : !aligned(run->initial_state) ? "initial_state"
 								     : "final_state",
 				      SLUICE__ALIGNMENT);
-	if (run->tape && !limits->training)
-		return SLUICE_INVALID("run.tape is given, the plan was created without training");
+	if (run->tape && (!limits->training || limits->tape_mode == SLUICE_TAPE_OUTPUTS))
+		return SLUICE_INVALID("run.tape is given, the plan was created %s",
+				      limits->training ? "with tape_mode outputs" : "without training");
+	if ((unsigned)run->mask_shape > SLUICE_MASK_STEP)
+		return SLUICE_INVALID("run.mask_shape is %d, expected 0 to %d", (int)run->mask_shape, SLUICE_MASK_STEP);
 	return SLUICE_OK;
 }
 
@@ -61,7 +64,7 @@ sluice_status sluice_forward(const sluice_plan *plan, const sluice_run *given)
 {
 	sluice_run run;
 	SLUICE_TRY(sluice__run_check(plan, given, &run));
-	return plan->model->context->backend->forward(&plan->prepared, &run);
+	return plan->backend->forward(&plan->prepared, &run);
 }
 
 sluice_status sluice_step(const sluice_plan *plan, const sluice_run *given)
@@ -73,8 +76,15 @@ sluice_status sluice_step(const sluice_plan *plan, const sluice_run *given)
 		if (network->layers[index].reverse || network->layers[index].directions > 1)
 			return sluice_fail(SLUICE_UNSUPPORTED,
 					   "layer %zu runs in reverse: it needs its last step first", index);
+	for (size_t index = 0; run.training && index < network->layer_count; index++)
+		if (network->layers[index].options->dropconnect > 0)
+			return sluice_fail(
+				SLUICE_UNSUPPORTED,
+				"layer %zu has dropconnect, whose mask every training step would draw again: "
+				"use sluice_forward",
+				index);
 	if (run.tape)
 		return sluice_fail(SLUICE_UNSUPPORTED, "run.tape is given, a step keeps none: use sluice_forward");
 	run.steps = 1;
-	return plan->model->context->backend->step(&plan->prepared, &run);
+	return plan->backend->step(&plan->prepared, &run);
 }

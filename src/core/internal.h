@@ -8,7 +8,7 @@
 struct sluice_context {
 	sluice_allocator allocator;
 	struct sluice__parallel parallel;
-	const struct sluice__backend *backend;
+	const struct sluice__backend *backend, *backend_f64;
 	size_t level;
 	sluice_log log;
 	void *log_user;
@@ -31,6 +31,8 @@ struct sluice_model {
 
 struct sluice_plan {
 	const sluice_model *model;
+	const struct sluice__backend *backend; /* the context's, or its twin that computes in f64 */
+	size_t real_bytes;                     /* of one number of states and of gradients of parameters */
 	struct sluice__prepared prepared;
 };
 
@@ -41,7 +43,10 @@ sluice_status sluice__argument(void *to, size_t to_bytes, const void *from, cons
 /* Fails with the sentence that argument `name` is NULL. */
 sluice_status sluice__null(const char *name);
 
-/* Checks a layer and its option fields; refuses what is not implemented. */
+/* position[k]: the place that an order of gates (NULL: "ifgo") gives to gate k of i f g o. */
+sluice_status sluice__gate_order(const char *order, const char *name, size_t position[4]);
+
+/* Checks a layer by itself; what depends on the layer before is checked when the model is laid out. */
 sluice_status sluice__layer_check(const sluice_layer *layer, size_t index);
 
 /* The run with its defaults filled in, after all checks that forward, step and backward share. */

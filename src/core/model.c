@@ -6,51 +6,101 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/dtype.h"
-#include "base/philox.h"
 #include "kernels/kernels.h"
 
 enum {
 	MOST_LAYERS = 127,      /* the random counter has seven bits for the layer */
 	MOST_HIDDEN = 1 << 22,  /* and twenty for a block of four units */
-	TENSORS_A_DIRECTION = 3 /* weight_ih, weight_hh, bias */
+	TENSORS_A_DIRECTION = 6 /* weight_ih, weight_hh, bias, weight_hr, peephole, prelu */
 };
 
-static sluice_status activation_check(const sluice_activation *activation, sluice_activation_kind implemented,
-				      const char *field, size_t index)
-{
-	static const char *const names[] = {
-#define ACTIVATION_NAME(name, text) [SLUICE_ACTIVATION_##name] = text,
-		SLUICE_ACTIVATION_MAP(ACTIVATION_NAME)
-#undef ACTIVATION_NAME
-	};
-	if ((size_t)activation->kind >= sizeof names / sizeof names[0])
-		return SLUICE_INVALID("layers[%zu].%s.kind is %d, expected 0 to %zu", index, field,
-				      (int)activation->kind, sizeof names / sizeof names[0] - 1);
-	if (activation->kind != SLUICE_ACTIVATION_DEFAULT && activation->kind != implemented)
-		return sluice_fail(SLUICE_UNSUPPORTED, "layers[%zu].%s is %s, only %s is implemented", index, field,
-				   names[activation->kind], names[implemented]);
-	return SLUICE_OK;
-}
-
-/* Options whose place is kept but whose computation is not there yet: refused, never ignored. */
-static sluice_status unsupported_check(const sluice_layer *layer, size_t index)
+static sluice_status activations_check(const sluice_layer *layer, size_t index)
 {
 	const struct {
 		const char *field;
-		bool used;
+		const sluice_activation *activation;
 	} fields[] = {
-		{"peephole", layer->peephole != SLUICE_PEEPHOLE_NONE},
-		{"peephole_previous", layer->peephole_previous != 0},
-		{"projection", layer->projection != 0},
-		{"projection_clip", layer->projection_clip != 0},
-		{"cell_clip", layer->cell_clip != 0},
-		{"gate_clip", layer->gate_clip != 0},
+		{"input_activation", &layer->input_activation},
+		{"forget_activation", &layer->forget_activation},
+		{"candidate_activation", &layer->candidate_activation},
+		{"output_activation", &layer->output_activation},
+		{"cell_activation", &layer->cell_activation},
 	};
-	for (size_t j = 0; j < sizeof fields / sizeof fields[0]; j++)
-		if (fields[j].used)
-			return sluice_fail(SLUICE_UNSUPPORTED, "layers[%zu].%s is set, it is not implemented", index,
-					   fields[j].field);
+	enum {
+#define ACTIVATION_COUNT(name, text) +1
+		KINDS = 0 SLUICE_ACTIVATION_MAP(ACTIVATION_COUNT)
+#undef ACTIVATION_COUNT
+	};
+	for (size_t j = 0; j < sizeof fields / sizeof fields[0]; j++) {
+		const sluice_activation *activation = fields[j].activation;
+		if ((unsigned)activation->kind >= KINDS)
+			return SLUICE_INVALID("layers[%zu].%s.kind is %d, expected 0 to %d", index, fields[j].field,
+					      (int)activation->kind, KINDS - 1);
+		if (!isfinite(activation->a) || !isfinite(activation->b) || !isfinite(activation->c))
+			return SLUICE_INVALID("layers[%zu].%s has the parameters %g, %g, %g, expected finite numbers",
+					      index, fields[j].field, (double)activation->a, (double)activation->b,
+					      (double)activation->c);
+	}
+	return SLUICE_OK;
+}
+
+/* Numbers of a layer that have a range. */
+static sluice_status ranges_check(const sluice_layer *layer, size_t index)
+{
+	const struct {
+		const char *field;
+		float value;
+	} chances[] =
+		{
+			{"dropout", layer->dropout},         {"recurrent_dropout", layer->recurrent_dropout},
+			{"zoneout_h", layer->zoneout_h},     {"zoneout_c", layer->zoneout_c},
+			{"dropconnect", layer->dropconnect},
+		},
+	  clips[] = {
+		  {"projection_clip", layer->projection_clip},
+		  {"cell_clip", layer->cell_clip},
+		  {"gate_clip", layer->gate_clip},
+	  };
+	const struct {
+		const char *field;
+		unsigned value;
+	} masks[] = {
+		{"no_gates", layer->no_gates},
+		{"no_input_weights", layer->no_input_weights},
+		{"no_recurrent_weights", layer->no_recurrent_weights},
+		{"no_peepholes", layer->no_peepholes},
+	};
+	for (size_t j = 0; j < sizeof chances / sizeof chances[0]; j++)
+		if (!(chances[j].value >= 0 && chances[j].value < 1))
+			return SLUICE_INVALID("layers[%zu].%s is %g, expected 0 <= %s < 1", index, chances[j].field,
+					      (double)chances[j].value, chances[j].field);
+	for (size_t j = 0; j < sizeof clips / sizeof clips[0]; j++)
+		if (!(clips[j].value >= 0) || isinf(clips[j].value))
+			return SLUICE_INVALID("layers[%zu].%s is %g, expected a finite number of at least 0", index,
+					      clips[j].field, (double)clips[j].value);
+	for (size_t j = 0; j < sizeof masks / sizeof masks[0]; j++)
+		if (masks[j].value > SLUICE_GATES_ALL)
+			return SLUICE_INVALID("layers[%zu].%s is %#x, expected flags out of %#x", index, masks[j].field,
+					      masks[j].value, (unsigned)SLUICE_GATES_ALL);
+	return SLUICE_OK;
+}
+
+/* Enumerations of a layer. */
+static sluice_status choices_check(const sluice_layer *layer, size_t index)
+{
+	const struct {
+		const char *field;
+		unsigned value, most;
+	} choices[] = {
+		{"direction", (unsigned)layer->direction, SLUICE_BIDIRECTIONAL},
+		{"peephole", (unsigned)layer->peephole, SLUICE_PEEPHOLE_FULL},
+		{"input", (unsigned)layer->input, SLUICE_INPUT_GATES},
+		{"recurrent_dropout_shape", (unsigned)layer->recurrent_dropout_shape, SLUICE_MASK_STEP},
+	};
+	for (size_t j = 0; j < sizeof choices / sizeof choices[0]; j++)
+		if (choices[j].value > choices[j].most)
+			return SLUICE_INVALID("layers[%zu].%s is %d, expected 0 to %u", index, choices[j].field,
+					      (int)choices[j].value, choices[j].most);
 	return SLUICE_OK;
 }
 
@@ -58,22 +108,30 @@ sluice_status sluice__layer_check(const sluice_layer *layer, size_t index)
 {
 	if (layer->hidden == 0 || layer->hidden > MOST_HIDDEN)
 		return SLUICE_INVALID("layers[%zu].hidden is %zu, expected 1 to %d", index, layer->hidden, MOST_HIDDEN);
-	if ((unsigned)layer->direction > SLUICE_BIDIRECTIONAL)
-		return SLUICE_INVALID("layers[%zu].direction is %d, expected 0 to %d", index, (int)layer->direction,
-				      SLUICE_BIDIRECTIONAL);
-	if (!(layer->dropout >= 0 && layer->dropout < 1))
-		return SLUICE_INVALID("layers[%zu].dropout is %g, expected 0 <= dropout < 1", index,
-				      (double)layer->dropout);
-	if ((unsigned)layer->peephole > SLUICE_PEEPHOLE_FULL)
-		return SLUICE_INVALID("layers[%zu].peephole is %d, expected 0 to %d", index, (int)layer->peephole,
-				      SLUICE_PEEPHOLE_FULL);
-	SLUICE_TRY(activation_check(&layer->input_activation, SLUICE_ACTIVATION_SIGMOID, "input_activation", index));
-	SLUICE_TRY(activation_check(&layer->forget_activation, SLUICE_ACTIVATION_SIGMOID, "forget_activation", index));
-	SLUICE_TRY(
-		activation_check(&layer->candidate_activation, SLUICE_ACTIVATION_TANH, "candidate_activation", index));
-	SLUICE_TRY(activation_check(&layer->output_activation, SLUICE_ACTIVATION_SIGMOID, "output_activation", index));
-	SLUICE_TRY(activation_check(&layer->cell_activation, SLUICE_ACTIVATION_TANH, "cell_activation", index));
-	return unsupported_check(layer, index);
+	if (layer->projection > MOST_HIDDEN)
+		return SLUICE_INVALID("layers[%zu].projection is %zu, expected 0 to %d", index, layer->projection,
+				      MOST_HIDDEN);
+	SLUICE_TRY(choices_check(layer, index));
+	SLUICE_TRY(ranges_check(layer, index));
+	SLUICE_TRY(activations_check(layer, index));
+	if (layer->coupled && (layer->no_gates & (SLUICE_GATE_I | SLUICE_GATE_F)))
+		return SLUICE_INVALID("layers[%zu].coupled is set and no_gates is %#x, expected gates i and f", index,
+				      layer->no_gates);
+	return SLUICE_OK;
+}
+
+/* What x must be like where no weights bring it to the gates. */
+static sluice_status input_check(const sluice_layer *layer, size_t index, size_t inputs)
+{
+	const size_t directions = layer->direction == SLUICE_BIDIRECTIONAL ? 2 : 1;
+	if (layer->input == SLUICE_INPUT_IDENTITY && inputs != layer->hidden)
+		return SLUICE_INVALID("layers[%zu].input is the identity and its width %zu, expected hidden = %zu",
+				      index, inputs, layer->hidden);
+	if (layer->input == SLUICE_INPUT_GATES && inputs != directions * SLUICE__GATES * layer->hidden)
+		return SLUICE_INVALID("layers[%zu].input holds the gates and its width is %zu, expected %zu times 4 "
+				      "hidden = %zu",
+				      index, inputs, directions, directions * SLUICE__GATES * layer->hidden);
+	return SLUICE_OK;
 }
 
 static sluice_status description_check(const sluice_description *description)
@@ -123,33 +181,70 @@ static size_t name_tensor(sluice_model *model, struct sluice__ledger *ledger, si
 	return named->offset;
 }
 
+static bool has_slopes(const sluice_layer *layer)
+{
+	for (size_t slot = 0; slot < SLUICE__SLOTS; slot++)
+		if (sluice__layer_activation(layer, slot).kind == SLUICE_ACTIVATION_PRELU)
+			return true;
+	return false;
+}
+
+/* The tensors of one direction, in the order of the block. */
+static void name_tensors(sluice_model *model, size_t index, size_t direction, struct sluice__ledger *parameters)
+{
+	const sluice_layer *given = &model->layers[index];
+	struct sluice__layer *layer = &model->network.layers[index];
+	const char *suffix = direction ? "_reverse" : "";
+	const size_t hidden = layer->hidden, rows = SLUICE__GATES * hidden;
+	if (given->input == SLUICE_INPUT_WEIGHTS)
+		layer->weight_ih[direction] =
+			name_tensor(model, parameters, rows, layer->inputs, "weight_ih_l%zu%s", index, suffix);
+	layer->weight_hh[direction] =
+		name_tensor(model, parameters, rows, layer->out, "weight_hh_l%zu%s", index, suffix);
+	if (layer->bias)
+		layer->bias_at[direction] = name_tensor(model, parameters, rows, 1, "bias_l%zu%s", index, suffix);
+	if (given->projection)
+		layer->projection_at[direction] =
+			name_tensor(model, parameters, layer->out, hidden, "weight_hr_l%zu%s", index, suffix);
+	if (given->peephole == SLUICE_PEEPHOLE_DIAGONAL)
+		layer->peephole_at[direction] =
+			name_tensor(model, parameters, SLUICE__GATES, hidden, "peephole_l%zu%s", index, suffix);
+	if (given->peephole == SLUICE_PEEPHOLE_FULL)
+		layer->peephole_at[direction] =
+			name_tensor(model, parameters, rows, hidden, "peephole_l%zu%s", index, suffix);
+	if (layer->slopes)
+		layer->slopes_at[direction] =
+			name_tensor(model, parameters, SLUICE__SLOTS, hidden, "prelu_l%zu%s", index, suffix);
+}
+
 /* Sizes and offsets of one layer; returns the width of its output. */
 static size_t lay_out_layer(sluice_model *model, size_t index, size_t inputs, struct sluice__ledger *parameters,
 			    struct sluice__ledger *state)
 {
 	const sluice_layer *given = &model->layers[index];
-	struct sluice__layer *layer = &model->network.layers[index];
-	const size_t hidden = given->hidden, rows = SLUICE__GATES * hidden;
+	struct sluice__network *network = &model->network;
+	struct sluice__layer *layer = &network->layers[index];
+	layer->options = given;
 	layer->inputs = inputs;
-	layer->hidden = hidden;
+	layer->hidden = given->hidden;
+	layer->out = given->projection ? given->projection : given->hidden;
 	layer->directions = given->direction == SLUICE_BIDIRECTIONAL ? 2 : 1;
 	layer->reverse = given->direction == SLUICE_REVERSE;
 	layer->bias = !given->no_bias;
-	layer->dropout = given->dropout;
+	layer->slopes = has_slopes(given);
 	for (size_t direction = 0; direction < layer->directions; direction++) {
-		const char *suffix = direction ? "_reverse" : "";
-		layer->weight_ih[direction] =
-			name_tensor(model, parameters, rows, inputs, "weight_ih_l%zu%s", index, suffix);
-		layer->weight_hh[direction] =
-			name_tensor(model, parameters, rows, hidden, "weight_hh_l%zu%s", index, suffix);
-		if (layer->bias)
-			layer->bias_at[direction] =
-				name_tensor(model, parameters, rows, 1, "bias_l%zu%s", index, suffix);
-		size_t padded = sluice__round_up(hidden, SLUICE__PAD);
-		layer->h[direction] = sluice__book(state, padded, 1, sizeof(float)) / sizeof(float);
-		layer->c[direction] = sluice__book(state, padded, 1, sizeof(float)) / sizeof(float);
+		name_tensors(model, index, direction, parameters);
+		layer->h[direction] = sluice__book(state, sluice__round_up(layer->out, SLUICE__PAD), 1, sizeof(float)) /
+				      sizeof(float);
+		layer->c[direction] =
+			sluice__book(state, sluice__round_up(layer->hidden, SLUICE__PAD), 1, sizeof(float)) /
+			sizeof(float);
+		layer->h_column[direction] = network->h_width;
+		layer->c_column[direction] = network->c_width;
+		network->h_width += layer->out;
+		network->c_width += layer->hidden;
 	}
-	return layer->directions * hidden;
+	return layer->directions * layer->out;
 }
 
 static sluice_status lay_out(sluice_model *model)
@@ -157,8 +252,10 @@ static sluice_status lay_out(sluice_model *model)
 	struct sluice__network *network = &model->network;
 	struct sluice__ledger parameters = {0}, state = {0};
 	size_t width = model->description.inputs, outputs = model->description.outputs;
-	for (size_t index = 0; index < network->layer_count; index++)
+	for (size_t index = 0; index < network->layer_count; index++) {
+		SLUICE_TRY(input_check(&model->layers[index], index, width));
 		width = lay_out_layer(model, index, width, &parameters, &state);
+	}
 	network->inputs = model->description.inputs;
 	network->features = width;
 	network->readout = outputs > 0;
@@ -275,68 +372,5 @@ sluice_status sluice_model_parameter(const sluice_model *model, size_t index, sl
 	out->offset = named->offset;
 	out->rows = named->rows;
 	out->columns = named->columns;
-	return SLUICE_OK;
-}
-
-/* Uniform numbers in [-scale, scale), a place of its own for every element. */
-static void fill_uniform(float *to, size_t rows, size_t columns, uint64_t seed, struct sluice__place place, float scale)
-{
-	for (size_t row = 0; row < rows; row++) {
-		place.step = row;
-		for (size_t block = 0; block * 4 < columns; block++) {
-			uint32_t words[4];
-			sluice__random(seed, &place, block, words);
-			for (size_t lane = 0; lane < 4 && block * 4 + lane < columns; lane++)
-				to[row * columns + block * 4 + lane] =
-					scale * ((float)(words[lane] >> 8) * 0x1p-23f - 1.0f);
-		}
-	}
-}
-
-enum { INPUT_TENSOR, RECURRENT_TENSOR, READOUT_TENSOR }; /* the "sequence" of an initial number */
-
-static void initialize_direction(sluice_model *model, size_t index, size_t direction,
-				 const sluice_initialization *options)
-{
-	const struct sluice__layer *layer = &model->network.layers[index];
-	const size_t hidden = layer->hidden, rows = SLUICE__GATES * hidden;
-	const float scale = options->scale > 0 ? options->scale : 1.0f / sqrtf((float)hidden);
-	struct sluice__place place = {SLUICE__INITIALIZATION, index, direction, 0, INPUT_TENSOR};
-	fill_uniform(model->parameters + layer->weight_ih[direction], rows, layer->inputs, options->seed, place, scale);
-	place.sequence = RECURRENT_TENSOR;
-	fill_uniform(model->parameters + layer->weight_hh[direction], rows, hidden, options->seed, place, scale);
-	if (!layer->bias)
-		return;
-	float *bias = model->parameters + layer->bias_at[direction];
-	for (size_t row = 0; row < rows; row++)
-		bias[row] = row / hidden == 1 ? options->forget_bias : 0.0f;
-}
-
-static void initialize_readout(sluice_model *model, const sluice_initialization *options)
-{
-	const struct sluice__network *network = &model->network;
-	const float scale = options->scale > 0 ? options->scale : 1.0f / sqrtf((float)network->features);
-	struct sluice__place place = {SLUICE__INITIALIZATION, network->layer_count, 0, 0, READOUT_TENSOR};
-	fill_uniform(model->parameters + network->readout_weight, network->outputs, network->features, options->seed,
-		     place, scale);
-	memset(model->parameters + network->readout_bias, 0, network->outputs * sizeof(float));
-}
-
-sluice_status sluice_model_initialize(sluice_model *model, const sluice_initialization *given)
-{
-	sluice_initialization options = SLUICE_INITIALIZATION_INIT;
-	if (!model)
-		return sluice__null("model");
-	if (given)
-		SLUICE_TRY(sluice__argument(&options, sizeof options, given, "options"));
-	if (!(options.scale >= 0) || isinf(options.scale))
-		return SLUICE_INVALID("scale is %g, expected a finite number of at least 0", (double)options.scale);
-	if (!isfinite(options.forget_bias))
-		return SLUICE_INVALID("forget_bias is %g, expected a finite number", (double)options.forget_bias);
-	for (size_t index = 0; index < model->network.layer_count; index++)
-		for (size_t direction = 0; direction < model->network.layers[index].directions; direction++)
-			initialize_direction(model, index, direction, &options);
-	if (model->network.readout)
-		initialize_readout(model, &options);
 	return SLUICE_OK;
 }

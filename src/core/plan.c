@@ -4,7 +4,37 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/dtype.h"
 #include "kernels/kernels.h"
+
+/* What can store what: f64 is all or nothing. */
+static sluice_status types_check(const sluice_plan_options *options, struct sluice__limits *limits)
+{
+	const struct {
+		const char *field;
+		sluice_dtype given, *to;
+	} fields[] = {
+		{"data", options->data, &limits->data},
+		{"weights", options->weights, &limits->weights},
+		{"tape", options->tape, &limits->tape},
+	};
+	const bool wide = options->data == SLUICE_F64;
+	for (size_t j = 0; j < sizeof fields / sizeof fields[0]; j++) {
+		const sluice_dtype type = fields[j].given;
+		if (sluice__dtype_bytes(type) == 0)
+			return SLUICE_INVALID("%s is %d, expected a sluice_dtype", fields[j].field, (int)type);
+		if (type == SLUICE_I8)
+			return sluice_fail(SLUICE_UNSUPPORTED, "%s is i8, expected f32, f16, bf16 or f64",
+					   fields[j].field);
+		if (wide ? type == SLUICE_F16 || type == SLUICE_BF16 : type == SLUICE_F64)
+			return sluice_fail(SLUICE_UNSUPPORTED,
+					   "data is %s and %s is %s: a plan computes in f64 altogether or not at all",
+					   sluice__dtype_name(options->data), fields[j].field,
+					   sluice__dtype_name(type));
+		*fields[j].to = wide ? SLUICE_F64 : type;
+	}
+	return SLUICE_OK;
+}
 
 static sluice_status limits_check(const sluice_plan_options *options, struct sluice__limits *limits)
 {
@@ -13,12 +43,38 @@ static sluice_status limits_check(const sluice_plan_options *options, struct slu
 	if ((unsigned)options->flush_denormals > SLUICE_OFF)
 		return SLUICE_INVALID("flush_denormals is %d, expected 0 to %d", (int)options->flush_denormals,
 				      SLUICE_OFF);
+	if ((unsigned)options->tape_mode > SLUICE_TAPE_OUTPUTS)
+		return SLUICE_INVALID("tape_mode is %d, expected 0 to %d", (int)options->tape_mode,
+				      SLUICE_TAPE_OUTPUTS);
+	SLUICE_TRY(sluice__gate_order(options->gate_order, "gate_order", limits->gate_place));
+	SLUICE_TRY(types_check(options, limits));
 	limits->steps = options->steps ? options->steps : 1;
 	limits->batch = options->batch ? options->batch : 1;
 	limits->training = options->training != 0;
+	limits->tape_mode = options->tape_mode;
 	limits->batch_major = options->layout == SLUICE_BATCH_MAJOR;
 	limits->flush_denormals =
 		options->flush_denormals == SLUICE_AUTO ? !limits->training : options->flush_denormals == SLUICE_ON;
+	return SLUICE_OK;
+}
+
+/* Backward from gates and cells alone needs layers of which they tell everything. */
+static sluice_status outputs_check(const sluice_model *model)
+{
+	for (size_t index = 0; index < model->network.layer_count; index++) {
+		const sluice_layer *layer = &model->layers[index];
+		const char *reason = layer->gate_clip > 0                           ? "gate_clip"
+				     : layer->zoneout_h > 0 || layer->zoneout_c > 0 ? "zoneout"
+										    : NULL;
+		for (size_t slot = 0; slot < SLUICE__GATES; slot++)
+			if (sluice__activation_needs_argument(sluice__layer_activation(layer, slot).kind))
+				reason = "an activation whose slope its value does not tell";
+		if (reason)
+			return sluice_fail(SLUICE_UNSUPPORTED,
+					   "tape_mode is outputs and layers[%zu] has %s: gates and c do not determine "
+					   "its gradients, a tape does",
+					   index, reason);
+	}
 	return SLUICE_OK;
 }
 
@@ -29,7 +85,7 @@ static void log_choice(const sluice_context *context, const sluice_plan *plan)
 		return;
 	snprintf(text, sizeof text, "plan of %zu layers, steps up to %zu, batch up to %zu: %s",
 		 plan->prepared.network->layer_count, plan->prepared.limits.steps, plan->prepared.limits.batch,
-		 context->backend->kernels(&plan->prepared));
+		 plan->backend->kernels(&plan->prepared));
 	context->log(context->log_user, text);
 }
 
@@ -45,12 +101,16 @@ sluice_status sluice_plan_create(const sluice_model *model, const sluice_plan_op
 	if (given)
 		SLUICE_TRY(sluice__argument(&options, sizeof options, given, "options"));
 	SLUICE_TRY(limits_check(&options, &limits));
+	if (limits.training && limits.tape_mode == SLUICE_TAPE_OUTPUTS)
+		SLUICE_TRY(outputs_check(model));
 
 	const sluice_context *context = model->context;
 	sluice_plan *plan = sluice__allocate(&context->allocator, sizeof *plan);
 	if (!plan)
 		return SLUICE_OUT_OF_MEMORY;
 	plan->model = model;
+	plan->backend = limits.data == SLUICE_F64 ? context->backend_f64 : context->backend;
+	plan->real_bytes = sluice__dtype_bytes(limits.data == SLUICE_F64 ? SLUICE_F64 : SLUICE_F32);
 	plan->prepared = (struct sluice__prepared){
 		.network = &model->network,
 		.allocator = &context->allocator,
@@ -58,12 +118,12 @@ sluice_status sluice_plan_create(const sluice_model *model, const sluice_plan_op
 		.level = context->level,
 		.limits = limits,
 	};
-	sluice_status status = context->backend->prepare(&plan->prepared);
+	sluice_status status = plan->backend->prepare(&plan->prepared);
 	if (status != SLUICE_OK) {
 		sluice__release(&context->allocator, plan, sizeof *plan);
 		return status;
 	}
-	context->backend->update(&plan->prepared, model->parameters);
+	plan->backend->update(&plan->prepared, model->parameters);
 	log_choice(context, plan);
 	*out = plan;
 	return SLUICE_OK;
@@ -73,22 +133,21 @@ void sluice_plan_destroy(sluice_plan *plan)
 {
 	if (!plan)
 		return;
-	const sluice_context *context = plan->model->context;
-	context->backend->release(&plan->prepared);
-	sluice__release(&context->allocator, plan, sizeof *plan);
+	plan->backend->release(&plan->prepared);
+	sluice__release(&plan->model->context->allocator, plan, sizeof *plan);
 }
 
 sluice_status sluice_plan_update(sluice_plan *plan)
 {
 	if (!plan)
 		return sluice__null("plan");
-	plan->model->context->backend->update(&plan->prepared, plan->model->parameters);
+	plan->backend->update(&plan->prepared, plan->model->parameters);
 	return SLUICE_OK;
 }
 
 size_t sluice_plan_state_size(const sluice_plan *plan, size_t batch)
 {
-	return plan->model->network.state_row * batch * sizeof(float);
+	return plan->model->network.state_row * batch * plan->real_bytes;
 }
 
 size_t sluice_plan_workspace_size(const sluice_plan *plan)
@@ -105,12 +164,12 @@ size_t sluice_plan_tape_size(const sluice_plan *plan, size_t steps)
 
 size_t sluice_plan_describe(const sluice_plan *plan, char *text, size_t capacity)
 {
-	return plan->model->context->backend->describe(&plan->prepared, text, capacity);
+	return plan->backend->describe(&plan->prepared, text, capacity);
 }
 
 const char *sluice_plan_kernels(const sluice_plan *plan)
 {
-	return plan->model->context->backend->kernels(&plan->prepared);
+	return plan->backend->kernels(&plan->prepared);
 }
 
 /* What write and read have in common: the checks, and where the layer's h and c lie in a row. */
@@ -129,19 +188,30 @@ static sluice_status state_check(const sluice_plan *plan, const void *state, siz
 	return SLUICE_OK;
 }
 
+/* Copies one part of all rows of a state, `width` numbers from number `at` of each row. */
+static void copy_rows(const sluice_plan *plan, size_t batch, size_t at, size_t width, char *state, char *array,
+		      bool write)
+{
+	const size_t bytes = plan->real_bytes, row_bytes = plan->model->network.state_row * bytes;
+	for (size_t row = 0; array && row < batch; row++) {
+		char *in_state = state + row * row_bytes + at * bytes, *in_array = array + row * width * bytes;
+		memcpy(write ? in_state : in_array, write ? in_array : in_state, width * bytes);
+	}
+}
+
+static void copy_state(const sluice_plan *plan, size_t batch, size_t layer, size_t direction, void *state, void *h,
+		       void *c, bool write)
+{
+	const struct sluice__layer *sizes = &plan->model->network.layers[layer];
+	copy_rows(plan, batch, sizes->h[direction], sizes->out, state, h, write);
+	copy_rows(plan, batch, sizes->c[direction], sizes->hidden, state, c, write);
+}
+
 sluice_status sluice_state_write(const sluice_plan *plan, void *state, size_t batch, size_t layer, size_t direction,
 				 const void *h, const void *c)
 {
 	SLUICE_TRY(state_check(plan, state, layer, direction));
-	const struct sluice__layer *sizes = &plan->model->network.layers[layer];
-	const size_t hidden = sizes->hidden;
-	for (size_t row = 0; row < batch; row++) {
-		float *to = (float *)state + row * plan->model->network.state_row;
-		if (h)
-			memcpy(to + sizes->h[direction], (const float *)h + row * hidden, hidden * sizeof *to);
-		if (c)
-			memcpy(to + sizes->c[direction], (const float *)c + row * hidden, hidden * sizeof *to);
-	}
+	copy_state(plan, batch, layer, direction, state, (void *)h, (void *)c, true);
 	return SLUICE_OK;
 }
 
@@ -149,14 +219,6 @@ sluice_status sluice_state_read(const sluice_plan *plan, const void *state, size
 				size_t direction, void *h, void *c)
 {
 	SLUICE_TRY(state_check(plan, state, layer, direction));
-	const struct sluice__layer *sizes = &plan->model->network.layers[layer];
-	const size_t hidden = sizes->hidden;
-	for (size_t row = 0; row < batch; row++) {
-		const float *from = (const float *)state + row * plan->model->network.state_row;
-		if (h)
-			memcpy((float *)h + row * hidden, from + sizes->h[direction], hidden * sizeof *from);
-		if (c)
-			memcpy((float *)c + row * hidden, from + sizes->c[direction], hidden * sizeof *from);
-	}
+	copy_state(plan, batch, layer, direction, (void *)state, h, c, false);
 	return SLUICE_OK;
 }

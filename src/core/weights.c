@@ -7,17 +7,18 @@
 #include "base/dtype.h"
 #include "kernels/kernels.h"
 
-/* One matrix or vector of four gates, wherever its elements lie. */
+/* One matrix or vector of several gates, wherever its elements lie. */
 struct source {
-	const float *block;       /* all gates, or NULL */
+	const void *block;        /* all gates, or NULL */
 	const void *const *gates; /* one pointer each, or NULL */
+	size_t count;             /* of gates */
 	size_t rows, columns;     /* of one gate */
 	ptrdiff_t row, column;    /* strides */
+	unsigned absent;          /* gates that are not read, and are zero */
 	const char *name;
 };
 
-/* position[k]: the place in the source of the canonical gate k. */
-static sluice_status read_order(const char *order, size_t position[SLUICE__GATES])
+sluice_status sluice__gate_order(const char *order, const char *name, size_t position[4])
 {
 	static const char canonical[] = "ifgo";
 	if (!order)
@@ -25,45 +26,72 @@ static sluice_status read_order(const char *order, size_t position[SLUICE__GATES
 	for (size_t gate = 0; gate < SLUICE__GATES; gate++) {
 		const char *found = strlen(order) == SLUICE__GATES ? strchr(order, canonical[gate]) : NULL;
 		if (!found)
-			return SLUICE_INVALID("weights.order is \"%.16s\", expected a permutation of \"ifgo\"", order);
+			return SLUICE_INVALID("%s is \"%.16s\", expected a permutation of \"ifgo\"", name, order);
 		position[gate] = (size_t)(found - order);
 	}
 	return SLUICE_OK;
 }
 
-static sluice_status source_check(const struct source *source, bool optional)
+static bool given(const struct source *source)
 {
-	bool any_gate = false, all_gates = source->gates != NULL;
-	for (size_t gate = 0; source->gates && gate < SLUICE__GATES; gate++) {
-		any_gate = any_gate || source->gates[gate];
-		all_gates = all_gates && source->gates[gate];
+	bool any = source->block != NULL;
+	for (size_t gate = 0; source->gates && gate < source->count; gate++)
+		any = any || source->gates[gate];
+	return any;
+}
+
+/* wanted: whether the layer has the tensor; needed: whether it must come with all of its gates. */
+static sluice_status source_check(const struct source *source, const size_t position[SLUICE__GATES], bool wanted,
+				  bool needed)
+{
+	bool any = false, all = source->gates != NULL;
+	for (size_t gate = 0; source->gates && gate < source->count; gate++) {
+		const bool here = source->gates[position[gate]] != NULL;
+		any = any || here;
+		all = all && (here || (source->absent >> gate & 1));
 	}
-	if (source->block && any_gate)
+	if (!wanted && given(source))
+		return SLUICE_INVALID("weights.%s is given, the layer was described without it", source->name);
+	if (source->block && any)
 		return SLUICE_INVALID("weights.%s and weights.%s_gates are both given, expected one of them",
 				      source->name, source->name);
-	if (any_gate && !all_gates)
+	if (any && !all && needed)
 		return SLUICE_INVALID("weights.%s_gates has a NULL among its four pointers, expected all or none",
 				      source->name);
-	if (!source->block && !any_gate && !optional)
+	if (!source->block && !all && needed && wanted)
 		return SLUICE_INVALID("weights.%s is NULL, expected a block or four gates", source->name);
 	return SLUICE_OK;
 }
 
-static bool given(const struct source *source)
+static float element(sluice_dtype dtype, const void *from, ptrdiff_t index)
 {
-	return source->block || (source->gates && source->gates[0]);
+	switch (dtype) {
+	case SLUICE_F64:
+		return (float)((const double *)from)[index];
+	case SLUICE_F16:
+		return sluice__f32_from_f16(((const uint16_t *)from)[index]);
+	case SLUICE_BF16:
+		return sluice__f32_from_bf16(((const uint16_t *)from)[index]);
+	default:
+		return ((const float *)from)[index];
+	}
 }
 
-/* Copies or adds the source to canonical rows. */
-static void copy_source(const struct source *source, const size_t position[SLUICE__GATES], bool add, float *to)
+/* Copies or adds the source to canonical rows; gates that are absent or not given are zero. */
+static void copy_source(const struct source *source, sluice_dtype dtype, const size_t position[SLUICE__GATES], bool add,
+			float *to)
 {
-	for (size_t gate = 0; gate < SLUICE__GATES; gate++) {
-		const float *from = source->block
-					    ? source->block + (ptrdiff_t)(position[gate] * source->rows) * source->row
-					    : (const float *)source->gates[position[gate]];
+	for (size_t gate = 0; gate < source->count; gate++) {
+		const size_t place = position[gate];
+		const void *from = source->block ? source->block : source->gates[place];
+		const ptrdiff_t first = source->block ? (ptrdiff_t)(place * source->rows) * source->row : 0;
 		for (size_t row = 0; row < source->rows; row++)
 			for (size_t column = 0; column < source->columns; column++, to++) {
-				float value = from[(ptrdiff_t)row * source->row + (ptrdiff_t)column * source->column];
+				float value = 0;
+				if (from && !(source->absent >> gate & 1))
+					value = element(dtype, from,
+							first + (ptrdiff_t)row * source->row +
+								(ptrdiff_t)column * source->column);
 				*to = add ? *to + value : value;
 			}
 	}
@@ -72,12 +100,96 @@ static void copy_source(const struct source *source, const size_t position[SLUIC
 static struct source matrix_source(const char *name, const void *block, const void *const *gates, size_t rows,
 				   size_t columns, ptrdiff_t row, ptrdiff_t column)
 {
-	struct source source = {block, gates, rows, columns, row, column, name};
+	struct source source = {block, gates, SLUICE__GATES, rows, columns, row, column, 0, name};
 	if (row == 0)
 		source.row = (ptrdiff_t)columns;
 	if (column == 0)
 		source.column = 1;
 	return source;
+}
+
+/* All tensors of one layer and direction, as somebody else has them. */
+struct sources {
+	struct source input, recurrent, bias, second, peephole, projection;
+};
+
+static struct sources sources_of(const sluice_weights *weights, const struct sluice__layer *layer)
+{
+	const sluice_layer *options = layer->options;
+	const size_t hidden = layer->hidden;
+	const bool full = options->peephole == SLUICE_PEEPHOLE_FULL;
+	struct sources sources = {
+		.input = matrix_source("input", weights->input, weights->input_gates, hidden, layer->inputs,
+				       weights->input_row, weights->input_column),
+		.recurrent = matrix_source("recurrent", weights->recurrent, weights->recurrent_gates, hidden,
+					   layer->out, weights->recurrent_row, weights->recurrent_column),
+		.bias = matrix_source("bias", weights->bias, weights->bias_gates, hidden, 1, 1, 1),
+		.second = matrix_source("recurrent_bias", weights->recurrent_bias, NULL, hidden, 1, 1, 1),
+		.peephole =
+			matrix_source("peephole", weights->peephole, weights->peephole_gates, hidden, full ? hidden : 1,
+				      full ? weights->peephole_row : 1, full ? weights->peephole_column : 1),
+		.projection = matrix_source("projection", weights->projection, NULL, layer->out, hidden,
+					    weights->projection_row, weights->projection_column),
+	};
+	sources.projection.count = 1;
+	sources.input.absent = sluice__layer_absent(options, options->no_input_weights);
+	sources.recurrent.absent = sluice__layer_absent(options, options->no_recurrent_weights);
+	sources.peephole.absent = sluice__layer_absent(options, options->no_peepholes);
+	sources.bias.absent = sources.second.absent = sluice__layer_absent(options, 0);
+	return sources;
+}
+
+static sluice_status sources_check(const struct sources *sources, const struct sluice__layer *layer,
+				   const size_t position[SLUICE__GATES])
+{
+	const sluice_layer *options = layer->options;
+	const bool peephole = options->peephole != SLUICE_PEEPHOLE_NONE;
+	SLUICE_TRY(source_check(&sources->input, position, options->input == SLUICE_INPUT_WEIGHTS, true));
+	SLUICE_TRY(source_check(&sources->recurrent, position, true, true));
+	SLUICE_TRY(source_check(&sources->bias, position, layer->bias, given(&sources->bias)));
+	SLUICE_TRY(source_check(&sources->second, position, layer->bias, false));
+	SLUICE_TRY(source_check(&sources->peephole, position, peephole, false));
+	return source_check(&sources->projection, position, options->projection != 0, true);
+}
+
+static sluice_status slopes_check(const sluice_weights *weights, const struct sluice__layer *layer)
+{
+	for (size_t slot = 0; slot < SLUICE__SLOTS; slot++) {
+		const bool wanted = sluice__layer_activation(layer->options, slot).kind == SLUICE_ACTIVATION_PRELU;
+		if (weights->prelu[slot] && !wanted)
+			return SLUICE_INVALID("weights.prelu[%zu] is given, that activation is not a PReLU", slot);
+		if (!weights->prelu[slot] && wanted)
+			return SLUICE_INVALID("weights.prelu[%zu] is NULL, that activation is a PReLU", slot);
+	}
+	return SLUICE_OK;
+}
+
+static void copy_sources(const struct sources *sources, const sluice_weights *weights,
+			 const struct sluice__layer *layer, size_t direction, const size_t position[SLUICE__GATES],
+			 float *parameters)
+{
+	static const size_t alone[SLUICE__GATES] = {0};
+	const sluice_dtype dtype = weights->dtype;
+	const sluice_layer *options = layer->options;
+	if (options->input == SLUICE_INPUT_WEIGHTS)
+		copy_source(&sources->input, dtype, position, false, parameters + layer->weight_ih[direction]);
+	copy_source(&sources->recurrent, dtype, position, false, parameters + layer->weight_hh[direction]);
+	if (options->projection)
+		copy_source(&sources->projection, dtype, alone, false, parameters + layer->projection_at[direction]);
+	if (options->peephole != SLUICE_PEEPHOLE_NONE)
+		copy_source(&sources->peephole, dtype, position, false, parameters + layer->peephole_at[direction]);
+	for (size_t slot = 0; layer->slopes && slot < SLUICE__SLOTS; slot++)
+		for (size_t unit = 0; unit < layer->hidden; unit++)
+			parameters[layer->slopes_at[direction] + slot * layer->hidden + unit] =
+				weights->prelu[slot] ? element(dtype, weights->prelu[slot], (ptrdiff_t)unit) : 0;
+	if (!layer->bias)
+		return;
+	float *to = parameters + layer->bias_at[direction];
+	memset(to, 0, SLUICE__GATES * layer->hidden * sizeof *to);
+	if (given(&sources->bias))
+		copy_source(&sources->bias, dtype, position, false, to);
+	if (given(&sources->second))
+		copy_source(&sources->second, dtype, position, true, to);
 }
 
 sluice_status sluice_model_set_weights(sluice_model *model, size_t index, size_t direction, const sluice_weights *view)
@@ -94,34 +206,15 @@ sluice_status sluice_model_set_weights(sluice_model *model, size_t index, size_t
 	if (direction >= layer->directions)
 		return SLUICE_INVALID("direction is %zu, layer %zu has %zu", direction, index, layer->directions);
 	SLUICE_TRY(sluice__argument(&weights, sizeof weights, view, "weights"));
-	if (weights.dtype != SLUICE_F32)
-		return sluice_fail(SLUICE_UNSUPPORTED, "weights.dtype is %s, only f32 is implemented",
+	if (weights.dtype != SLUICE_F32 && weights.dtype != SLUICE_F64 && weights.dtype != SLUICE_F16 &&
+	    weights.dtype != SLUICE_BF16)
+		return sluice_fail(SLUICE_UNSUPPORTED, "weights.dtype is %s, expected f32, f64, f16 or bf16",
 				   sluice__dtype_name(weights.dtype));
-	SLUICE_TRY(read_order(weights.order, position));
-
-	const size_t hidden = layer->hidden;
-	const struct source input = matrix_source("input", weights.input, weights.input_gates, hidden, layer->inputs,
-						  weights.input_row, weights.input_column);
-	const struct source recurrent = matrix_source("recurrent", weights.recurrent, weights.recurrent_gates, hidden,
-						      hidden, weights.recurrent_row, weights.recurrent_column);
-	const struct source bias = matrix_source("bias", weights.bias, weights.bias_gates, hidden, 1, 1, 1);
-	const struct source second = matrix_source("recurrent_bias", weights.recurrent_bias, NULL, hidden, 1, 1, 1);
-	SLUICE_TRY(source_check(&input, false));
-	SLUICE_TRY(source_check(&recurrent, false));
-	SLUICE_TRY(source_check(&bias, true));
-	if (!layer->bias && (given(&bias) || given(&second)))
-		return SLUICE_INVALID("weights.bias is given, layer %zu was described with no_bias", index);
-
-	copy_source(&input, position, false, model->parameters + layer->weight_ih[direction]);
-	copy_source(&recurrent, position, false, model->parameters + layer->weight_hh[direction]);
-	if (!layer->bias)
-		return SLUICE_OK;
-	float *to = model->parameters + layer->bias_at[direction];
-	memset(to, 0, SLUICE__GATES * hidden * sizeof *to);
-	if (given(&bias))
-		copy_source(&bias, position, false, to);
-	if (given(&second))
-		copy_source(&second, position, true, to);
+	SLUICE_TRY(sluice__gate_order(weights.order, "weights.order", position));
+	const struct sources sources = sources_of(&weights, layer);
+	SLUICE_TRY(sources_check(&sources, layer, position));
+	SLUICE_TRY(slopes_check(&weights, layer));
+	copy_sources(&sources, &weights, layer, direction, position, model->parameters);
 	return SLUICE_OK;
 }
 

@@ -1,9 +1,74 @@
-/* cell.inc.h: the elementwise part of one step backward through time. */
+/* cell.inc.h: the elementwise part of a step: forward for cells with options, backward for all. */
 
+static inline vf limit(vf x, real clip)
+{
+	/* The order of the operands keeps what is not a number. */
+	return vf_max(vf_set(-clip), vf_min(vf_set(clip), x));
+}
+
+static inline vf gate_value(const struct sluice__cell *cell, size_t gate, vf a, size_t unit)
+{
+	if (cell->absent >> gate & 1)
+		return vf_set(1);
+	return activate(&cell->gate[gate], limit(a, cell->gate_clip), unit);
+}
+
+/* One block of one row from its four pre-activations: EQUATIONS.md, "Cell, forward", up to q. */
+static NOINLINE void cell_forward(const struct sluice__step *job, size_t row, size_t block, const real *memory)
+{
+	const struct sluice__cell *cell = job->cell;
+	const size_t unit = block * LANES, at = block * (SLUICE__GATES * LANES);
+	const vf c_prev = vf_load(job->c_prev + row * job->c_prev_row + unit);
+	vf a[SLUICE__GATES], y[SLUICE__GATES];
+	for (size_t gate = 0; gate < SLUICE__GATES; gate++) {
+		a[gate] = vf_load(memory + gate * LANES);
+		if (cell->peephole && (gate < 3 || cell->previous))
+			a[gate] = vf_fma(vf_load(cell->peephole + at + gate * LANES), c_prev, a[gate]);
+	}
+	y[0] = gate_value(cell, 0, a[0], unit);
+	y[1] = cell->coupled ? vf_sub(vf_set(1), y[0]) : gate_value(cell, 1, a[1], unit);
+	y[2] = gate_value(cell, 2, a[2], unit);
+	y[3] = vf_set(0);
+	const vf c = limit(vf_fma(y[1], c_prev, vf_mul(y[0], y[2])), cell->cell_clip);
+	vf h = a[3];
+	if (!cell->split) {
+		if (cell->peephole && !cell->previous)
+			a[3] = vf_fma(vf_load(cell->peephole + at + 3 * LANES), c, a[3]);
+		y[3] = gate_value(cell, 3, a[3], unit);
+		h = vf_mul(y[3], activate(&cell->squash, c, unit));
+	}
+	vf_store(job->c + row * job->c_row + unit, c);
+	vf_store(job->h + row * job->h_row + unit, h);
+	for (size_t gate = 0; gate < SLUICE__GATES; gate++) {
+		if (job->gates)
+			vf_store(job->gates + row * job->gates_row + at + gate * LANES, y[gate]);
+		if (job->arguments)
+			vf_store(job->arguments + row * job->gates_row + at + gate * LANES, a[gate]);
+	}
+}
+
+static void output_entry(const struct sluice__output *job)
+{
+	for (size_t row = 0; row < job->rows; row++)
+		for (size_t block = job->first; block < job->last; block++) {
+			const size_t unit = block * LANES;
+			const size_t at = row * job->gates_row + block * (SLUICE__GATES * LANES) + 3 * LANES;
+			const vf a = vf_load(job->a + row * job->a_row + unit);
+			const vf o = gate_value(job->cell, 3, a, unit);
+			const vf c = vf_load(job->c + row * job->c_row + unit);
+			vf_store(job->q + row * job->q_row + unit, vf_mul(o, activate(&job->cell->squash, c, unit)));
+			if (job->gates)
+				vf_store(job->gates + at, o);
+			if (job->arguments)
+				vf_store(job->arguments + at, a);
+		}
+}
+
+/* The standard cell. */
 static inline __attribute__((always_inline)) void cell_backward_vector(const struct sluice__cell_backward *job,
 								       size_t row, size_t block)
 {
-	const float *gates = job->gates + row * job->gates_row + block * (SLUICE__GATES * LANES);
+	const real *gates = job->gates + row * job->gates_row + block * (SLUICE__GATES * LANES);
 	const size_t unit = block * LANES;
 	vf i = vf_load(gates), f = vf_load(gates + LANES), g = vf_load(gates + 2 * LANES),
 	   o = vf_load(gates + 3 * LANES);
@@ -13,7 +78,7 @@ static inline __attribute__((always_inline)) void cell_backward_vector(const str
 	vf squashed = act_tanh(vf_load(job->c + row * job->c_row + unit));
 	vf dc = vf_fma(vf_mul(dh, o), act_tanh_slope(squashed), vf_load(job->dc + row * job->dc_row + unit));
 	vf c_prev = vf_load(job->c_prev + row * job->c_prev_row + unit);
-	float *da = job->da + row * job->da_row + unit;
+	real *da = job->da + row * job->da_row + unit;
 	vf_store(da, vf_mul(vf_mul(dc, g), act_sigmoid_slope(i)));
 	vf_store(da + job->da_gate, vf_mul(vf_mul(dc, c_prev), act_sigmoid_slope(f)));
 	vf_store(da + 2 * job->da_gate, vf_mul(vf_mul(dc, i), act_tanh_slope(g)));
@@ -21,9 +86,111 @@ static inline __attribute__((always_inline)) void cell_backward_vector(const str
 	vf_store(job->dc + row * job->dc_row + unit, vf_mul(dc, f));
 }
 
-static void cell_backward_f32(const struct sluice__cell_backward *job)
+/* One vector of units in one row of a cell with options. */
+struct cell_place {
+	const struct sluice__cell_backward *job;
+	const struct sluice__cell *cell;
+	size_t row, unit, at; /* at: of its gates */
+};
+
+static inline vf gate_at(const struct cell_place *place, const real *from, size_t gate)
+{
+	return vf_load(from + place->row * place->job->gates_row + place->at + gate * LANES);
+}
+
+/* Zero where |a| is at the clip or beyond, else x: also where a is not a number. */
+static inline vf inside(vf x, vf a, real clip)
+{
+	return vf_select(vf_less_equal(vf_set(clip), vf_abs(a)), vf_set(0), x);
+}
+
+static inline void sum_up(real *to, vf x)
+{
+	vf_store(to, vf_add(vf_load(to), x));
+}
+
+/* The gradient of a pre-activation from that of its gate; adds to the sums that belong to the gate. peer: the cell that
+ * the gate's diagonal peephole sees. */
+static vf gate_backward(const struct cell_place *place, size_t gate, vf dy, vf peer)
+{
+	const struct sluice__cell_backward *job = place->job;
+	const struct sluice__activation *activation = &place->cell->gate[gate];
+	if (place->cell->absent >> gate & 1 || (place->cell->coupled && gate == 1))
+		return vf_set(0);
+	const vf y = gate_at(place, job->gates, gate);
+	vf argument = y, da;
+	if (job->arguments) {
+		argument = gate_at(place, job->arguments, gate);
+		const vf limited = limit(argument, place->cell->gate_clip);
+		da = inside(vf_mul(dy, activate_slope(activation, limited, y, place->unit)), argument,
+			    place->cell->gate_clip);
+		if (activation->kind == SLUICE_ACTIVATION_PRELU && job->dslopes)
+			sum_up(job->dslopes + gate * job->da_gate + place->unit,
+			       vf_mul(dy, vf_min(limited, vf_set(0))));
+	} else {
+		da = vf_mul(dy, activate_slope(activation, argument, y, place->unit));
+	}
+	if (job->dpeephole)
+		sum_up(job->dpeephole + gate * job->da_gate + place->unit, vf_mul(da, peer));
+	return da;
+}
+
+/* EQUATIONS.md, "Backward", from dq on. */
+static NOINLINE void cell_options_backward(const struct cell_place *place)
+{
+	const struct sluice__cell_backward *job = place->job;
+	const struct sluice__cell *cell = place->cell;
+	const size_t unit = place->unit;
+	vf dq = vf_load(job->dh + place->row * job->dh_row + unit);
+	if (job->dy)
+		dq = vf_add(dq, vf_load(job->dy + place->row * job->dy_row + unit));
+	const vf c = vf_load(job->c + place->row * job->c_row + unit);
+	const vf c_prev = vf_load(job->c_prev + place->row * job->c_prev_row + unit);
+	const vf i = gate_at(place, job->gates, 0), f = gate_at(place, job->gates, 1);
+	const vf g = gate_at(place, job->gates, 2), o = gate_at(place, job->gates, 3);
+	const vf squashed = activate(&cell->squash, c, unit);
+	real *da = job->da + place->row * job->da_row + unit, *to_dc = job->dc + place->row * job->dc_row + unit;
+	vf dc = vf_load(to_dc);
+	if (job->parts & SLUICE__CELL_OUTPUT) {
+		const vf da_o = gate_backward(place, 3, vf_mul(dq, squashed), cell->previous ? c_prev : c);
+		vf_store(da + 3 * job->da_gate, da_o);
+		if (cell->peephole && !cell->previous)
+			dc = vf_fma(vf_load(cell->peephole + place->at + 3 * LANES), da_o, dc);
+	}
+	if (!(job->parts & SLUICE__CELL_REST))
+		return;
+	const vf ds = vf_mul(dq, o);
+	if (cell->squash.kind == SLUICE_ACTIVATION_PRELU && job->dslopes)
+		sum_up(job->dslopes + 4 * job->da_gate + unit, vf_mul(ds, vf_min(c, vf_set(0))));
+	dc = vf_fma(ds, activate_slope(&cell->squash, c, squashed, unit), dc);
+	dc = inside(dc, c, cell->cell_clip);
+	vf di = vf_mul(dc, g);
+	const vf df = vf_mul(dc, c_prev);
+	if (cell->coupled)
+		di = vf_sub(di, df);
+	const vf da_ifg[] = {gate_backward(place, 0, di, c_prev), gate_backward(place, 1, df, c_prev),
+			     gate_backward(place, 2, vf_mul(dc, i), c_prev)};
+	dc = vf_mul(dc, f);
+	for (size_t gate = 0; gate < 3; gate++) {
+		vf_store(da + gate * job->da_gate, da_ifg[gate]);
+		if (cell->peephole)
+			dc = vf_fma(vf_load(cell->peephole + place->at + gate * LANES), da_ifg[gate], dc);
+	}
+	if (cell->peephole && cell->previous)
+		dc = vf_fma(vf_load(cell->peephole + place->at + 3 * LANES), vf_load(da + 3 * job->da_gate), dc);
+	vf_store(to_dc, dc);
+}
+
+static void cell_backward_entry(const struct sluice__cell_backward *job)
 {
 	for (size_t row = 0; row < job->rows; row++)
-		for (size_t block = job->first; block < job->last; block++)
-			cell_backward_vector(job, row, block);
+		for (size_t block = job->first; block < job->last; block++) {
+			if (job->cell) {
+				const struct cell_place place = {job, job->cell, row, block * LANES,
+								 block * (SLUICE__GATES * LANES)};
+				cell_options_backward(&place);
+			} else {
+				cell_backward_vector(job, row, block);
+			}
+		}
 }

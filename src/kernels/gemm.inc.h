@@ -1,18 +1,33 @@
 /* gemm.inc.h: the one matrix product: rows of a against one packed panel, a tile of rows times vectors in registers. */
 
-/* acc[r][v] += a[r][k] panel[k][v], in order of k. rows and vectors are constants wherever this is inlined. */
-static inline __attribute__((always_inline)) void accumulate(size_t rows, size_t vectors, size_t depth, const float *a,
-							     size_t a_row, size_t a_step, const float *panel,
+/* Vector `index` of a panel of this storage type, which is a constant wherever this is inlined. */
+static inline __attribute__((always_inline)) vf load_weight(sluice_dtype type, const void *panel, size_t index)
+{
+#ifndef SLUICE_REAL_F64
+	if (type == SLUICE_BF16)
+		return vf_load_bf16((const uint16_t *)panel + index * LANES);
+	if (type == SLUICE_F16)
+		return vf_load_f16((const uint16_t *)panel + index * LANES);
+#else
+	(void)type;
+#endif
+	return vf_load((const real *)panel + index * LANES);
+}
+
+/* acc[r][v] += a[r][k] panel[k][v], in order of k. rows, vectors and type are constants wherever this is inlined. */
+static inline __attribute__((always_inline)) void accumulate(sluice_dtype type, size_t rows, size_t vectors,
+							     size_t depth, const real *a, size_t a_row, size_t a_step,
+							     const void *panel,
 							     vf acc[TILE_ROWS][SLUICE__PANEL_VECTORS])
 {
-	for (size_t k = 0; k < depth; k++, a += a_step, panel += vectors * LANES) {
+	for (size_t k = 0, at = 0; k < depth; k++, a += a_step, at += vectors) {
 		vf each[TILE_ROWS];
 		UNROLL
 		for (size_t r = 0; r < rows; r++)
 			each[r] = vf_set(a[r * a_row]);
 		UNROLL
 		for (size_t v = 0; v < vectors; v++) {
-			vf w = vf_load(panel + v * LANES);
+			vf w = load_weight(type, panel, at + v);
 			UNROLL
 			for (size_t r = 0; r < rows; r++)
 				acc[r][v] = vf_fma(w, each[r], acc[r][v]);
@@ -20,8 +35,9 @@ static inline __attribute__((always_inline)) void accumulate(size_t rows, size_t
 	}
 }
 
-static inline __attribute__((always_inline)) void gemm_tile(size_t rows, size_t vectors, const struct sluice__gemm *job,
-							    size_t a_step, const float *a, float *c)
+static inline __attribute__((always_inline)) void gemm_tile(sluice_dtype type, size_t rows, size_t vectors,
+							    const struct sluice__gemm *job, size_t a_step,
+							    const real *a, real *c)
 {
 	vf acc[TILE_ROWS][SLUICE__PANEL_VECTORS];
 	UNROLL
@@ -34,7 +50,7 @@ static inline __attribute__((always_inline)) void gemm_tile(size_t rows, size_t 
 				acc[r][v] = job->bias ? vf_load(job->bias + v * LANES) : vf_set(0.0f);
 		}
 	}
-	accumulate(rows, vectors, job->depth, a, job->a_row, a_step, job->panel, acc);
+	accumulate(type, rows, vectors, job->depth, a, job->a_row, a_step, job->panel, acc);
 	UNROLL
 	for (size_t r = 0; r < rows; r++) {
 		UNROLL
@@ -44,13 +60,14 @@ static inline __attribute__((always_inline)) void gemm_tile(size_t rows, size_t 
 }
 
 /* The tile of a row count known only now. */
-static inline __attribute__((always_inline)) void gemm_rows(size_t rows, size_t vectors, const struct sluice__gemm *job,
-							    size_t a_step, const float *a, float *c)
+static inline __attribute__((always_inline)) void gemm_rows(sluice_dtype type, size_t rows, size_t vectors,
+							    const struct sluice__gemm *job, size_t a_step,
+							    const real *a, real *c)
 {
 	switch (rows) {
-#define GEMM_ROWS(count)                                      \
-	case count:                                           \
-		gemm_tile(count, vectors, job, a_step, a, c); \
+#define GEMM_ROWS(count)                                            \
+	case count:                                                 \
+		gemm_tile(type, count, vectors, job, a_step, a, c); \
 		break;
 		TILE_ROW_COUNTS(GEMM_ROWS)
 #undef GEMM_ROWS
@@ -58,39 +75,57 @@ static inline __attribute__((always_inline)) void gemm_rows(size_t rows, size_t 
 }
 
 /* Tiles of nearly equal height over all rows. */
-static inline __attribute__((always_inline)) void gemm_panel(size_t vectors, const struct sluice__gemm *job)
+static inline __attribute__((always_inline)) void gemm_panel(sluice_dtype type, size_t vectors,
+							     const struct sluice__gemm *job)
 {
 	for (size_t row = 0, rows; row < job->rows; row += rows) {
 		rows = tile_height(job->rows - row);
-		const float *a = job->a + row * job->a_row;
-		float *c = job->c + row * job->c_row;
+		const real *a = job->a + row * job->a_row;
+		real *c = job->c + row * job->c_row;
 		if (job->a_step == 1)
-			gemm_rows(rows, vectors, job, 1, a, c);
+			gemm_rows(type, rows, vectors, job, 1, a, c);
 		else
-			gemm_rows(rows, vectors, job, job->a_step, a, c);
+			gemm_rows(type, rows, vectors, job, job->a_step, a, c);
 	}
 }
 
-static void gemm_f32(const struct sluice__gemm *job)
+static inline __attribute__((always_inline)) void gemm_of(sluice_dtype type, const struct sluice__gemm *job)
 {
 	switch (job->vectors) {
 	case 1:
-		gemm_panel(1, job);
+		gemm_panel(type, 1, job);
 		break;
 	case 2:
-		gemm_panel(2, job);
+		gemm_panel(type, 2, job);
 		break;
 	case 3:
-		gemm_panel(3, job);
+		gemm_panel(type, 3, job);
 		break;
 	case 4:
-		gemm_panel(4, job);
+		gemm_panel(type, 4, job);
+		break;
+	}
+}
+
+static void gemm_entry(const struct sluice__gemm *job)
+{
+	switch (job->type) {
+#ifndef SLUICE_REAL_F64
+	case SLUICE_F16:
+		gemm_of(SLUICE_F16, job);
+		break;
+	case SLUICE_BF16:
+		gemm_of(SLUICE_BF16, job);
+		break;
+#endif
+	default:
+		gemm_of(SLUICE__REAL_DTYPE, job);
 		break;
 	}
 }
 
 /* A copy of constant size is two or three moves; of variable size it is a call. */
-static void tile_row_f32(size_t count, const float *from, float *to, size_t tile_stride)
+static void tile_row_entry(size_t count, const real *from, real *to, size_t tile_stride)
 {
 	for (; count >= TILE_ROWS; count -= TILE_ROWS, from += TILE_ROWS, to += tile_stride)
 		memcpy(to, from, TILE_ROWS * sizeof *to);
@@ -98,7 +133,7 @@ static void tile_row_f32(size_t count, const float *from, float *to, size_t tile
 		to[each] = from[each];
 }
 
-static void sum_rows_f32(size_t rows, size_t vectors, const float *a, size_t a_row, bool add, float *total)
+static void sum_rows_entry(size_t rows, size_t vectors, const real *a, size_t a_row, bool add, real *total)
 {
 	for (size_t v = 0; v < vectors; v++, a += LANES, total += LANES) {
 		vf sum = add ? vf_load(total) : vf_set(0.0f);

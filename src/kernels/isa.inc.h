@@ -7,6 +7,9 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
+/* Code of rare options stays out of the hot loops. */
+#define NOINLINE __attribute__((noinline))
+
 /* The height of the next tile when `rows` remain: tiles of nearly equal height are faster than full ones and a rest. */
 static inline size_t tile_height(size_t rows)
 {
@@ -15,14 +18,17 @@ static inline size_t tile_height(size_t rows)
 }
 
 #include "kernels/act.h"
+#include "kernels/convert.inc.h"
 #include "kernels/gemm.inc.h"
-#include "kernels/step.inc.h"
 #include "kernels/cell.inc.h"
+#include "kernels/step.inc.h"
+#ifndef SLUICE_REAL_F64
 #include "kernels/optim.inc.h"
+#endif
 
 #define TEXT_OF(name) #name
 #define TEXT(name) TEXT_OF(name)
-#define FILL_OF(name) sluice__kernels_##name
+#define FILL_OF(name) SLUICE__REAL_NAME(sluice__kernels_##name)
 #define FILL(name) FILL_OF(name)
 
 void FILL(LEVEL_NAME)(struct sluice__kernels *kernels);
@@ -33,17 +39,22 @@ void FILL(LEVEL_NAME)(struct sluice__kernels *kernels)
 		.level = TEXT(LEVEL_NAME),
 		.lanes = LANES,
 		.tile_rows = TILE_ROWS,
-		.gemm = gemm_f32,
-		.tile_row = tile_row_f32,
-		.step = step_f32,
-		.cell_backward = cell_backward_f32,
-		.sum_rows = sum_rows_f32,
+		.gemm = gemm_entry,
+		.tile_row = tile_row_entry,
+		.step = step_entry,
+		.output = output_entry,
+		.cell_backward = cell_backward_entry,
+		.sum_rows = sum_rows_entry,
+		.widen = widen_entry,
+		.narrow = narrow_entry,
+		.round_to = round_to_entry,
+		.activate = activate_entry,
+		.activate_slope = activate_slope_entry,
+#ifndef SLUICE_REAL_F64
 		.softmax = softmax_f32,
 		.sum_squares = sum_squares_f32,
 		.scale = scale_f32,
 		.update = {update_sgd, update_rmsprop, update_adam},
-		.gemm_name = TEXT(LEVEL_NAME) "/gemm_f32",
-		.step_name = TEXT(LEVEL_NAME) "/step_f32",
-		.cell_backward_name = TEXT(LEVEL_NAME) "/cell_backward_f32",
+#endif
 	};
 }

@@ -3,7 +3,8 @@
 
 #include "base/cpu.h"
 
-#define LEVEL(name, needs) void sluice__kernels_##name(struct sluice__kernels *kernels);
+#define FILL(name) SLUICE__REAL_NAME(sluice__kernels_##name)
+#define LEVEL(name, needs) void FILL(name)(struct sluice__kernels * kernels);
 #include "kernels/isa.def"
 #undef LEVEL
 
@@ -12,7 +13,7 @@ static const struct level {
 	unsigned needs;
 	void (*fill)(struct sluice__kernels *kernels);
 } levels[] = {
-#define LEVEL(name, needs) {#name, needs, sluice__kernels_##name},
+#define LEVEL(name, needs) {#name, needs, FILL(name)},
 #include "kernels/isa.def"
 #undef LEVEL
 };

@@ -1,6 +1,6 @@
 /* step.inc.h: the fused step. The four gates of a block of units stay in registers from the first product to h. */
 
-/* Gates, cell and output of one block in one row, from its four pre-activations. */
+/* Gates, cell and output of one block in one row of the standard cell, from its four pre-activations. */
 static inline __attribute__((always_inline)) void step_cell(const struct sluice__step *job, size_t row, size_t block,
 							    const vf a[SLUICE__GATES])
 {
@@ -9,7 +9,7 @@ static inline __attribute__((always_inline)) void step_cell(const struct sluice_
 	vf_store(job->c + row * job->c_row + block * LANES, c);
 	vf_store(job->h + row * job->h_row + block * LANES, vf_mul(o, act_tanh(c)));
 	if (job->gates) {
-		float *gates = job->gates + row * job->gates_row + block * (SLUICE__GATES * LANES);
+		real *gates = job->gates + row * job->gates_row + block * (SLUICE__GATES * LANES);
 		vf_store(gates, i);
 		vf_store(gates + LANES, f);
 		vf_store(gates + 2 * LANES, g);
@@ -17,21 +17,61 @@ static inline __attribute__((always_inline)) void step_cell(const struct sluice_
 	}
 }
 
+/* The same of a cell with options, whose pre-activations come by way of memory so that the products above keep all
+ * registers. */
+static inline __attribute__((always_inline)) void step_options(const struct sluice__step *job, size_t row, size_t block,
+							       const vf a[SLUICE__GATES])
+{
+	real memory[SLUICE__GATES * LANES];
+	UNROLL
+	for (size_t v = 0; v < SLUICE__GATES; v++)
+		vf_store(memory + v * LANES, a[v]);
+	cell_forward(job, row, block, memory);
+}
+
+/* The products of one operand, whatever its storage type. */
+static inline __attribute__((always_inline)) void step_operand(size_t rows, const struct sluice__operand *operand,
+							       size_t row, size_t block,
+							       vf acc[TILE_ROWS][SLUICE__PANEL_VECTORS])
+{
+	const real *a = operand->a + row * operand->a_row;
+	const size_t panel = block * operand->depth * (SLUICE__GATES * LANES);
+	switch (operand->type) {
+#ifndef SLUICE_REAL_F64
+	case SLUICE_F16:
+		accumulate(SLUICE_F16, rows, SLUICE__GATES, operand->depth, a, operand->a_row, 1,
+			   (const uint16_t *)operand->panels + panel, acc);
+		break;
+	case SLUICE_BF16:
+		accumulate(SLUICE_BF16, rows, SLUICE__GATES, operand->depth, a, operand->a_row, 1,
+			   (const uint16_t *)operand->panels + panel, acc);
+		break;
+#endif
+	default:
+		accumulate(SLUICE__REAL_DTYPE, rows, SLUICE__GATES, operand->depth, a, operand->a_row, 1,
+			   (const real *)operand->panels + panel, acc);
+		break;
+	}
+}
+
 static inline __attribute__((always_inline)) void step_tile(size_t rows, const struct sluice__step *job, size_t row,
 							    size_t block)
 {
 	vf acc[TILE_ROWS][SLUICE__PANEL_VECTORS];
-	const float *start = job->start + row * job->start_row + block * (SLUICE__GATES * LANES);
+	const real *start = job->start + row * job->start_row + block * (SLUICE__GATES * LANES);
 	UNROLL
 	for (size_t r = 0; r < rows; r++) {
 		UNROLL
 		for (size_t v = 0; v < SLUICE__GATES; v++)
 			acc[r][v] = vf_load(start + r * job->start_row + v * LANES);
 	}
-	for (size_t each = 0; each < job->operands; each++) {
-		const struct sluice__operand *operand = &job->operand[each];
-		accumulate(rows, SLUICE__GATES, operand->depth, operand->a + row * operand->a_row, operand->a_row, 1,
-			   operand->panels + block * operand->depth * (SLUICE__GATES * LANES), acc);
+	for (size_t each = 0; each < job->operands; each++)
+		step_operand(rows, &job->operand[each], row, block, acc);
+	if (job->cell) {
+		UNROLL
+		for (size_t r = 0; r < rows; r++)
+			step_options(job, row + r, block, acc[r]);
+		return;
 	}
 	UNROLL
 	for (size_t r = 0; r < rows; r++)
@@ -39,27 +79,54 @@ static inline __attribute__((always_inline)) void step_tile(size_t rows, const s
 }
 
 /* One row, two blocks at once: eight chains hide the latency that four would show. */
+static inline __attribute__((always_inline)) void pair_operand(sluice_dtype type, size_t depth, const real *a,
+							       const void *first, const void *second,
+							       vf acc[2 * SLUICE__GATES])
+{
+	for (size_t k = 0; k < depth; k++) {
+		vf x = vf_set(a[k]);
+		UNROLL
+		for (size_t v = 0; v < SLUICE__GATES; v++) {
+			acc[v] = vf_fma(load_weight(type, first, k * SLUICE__GATES + v), x, acc[v]);
+			acc[SLUICE__GATES + v] =
+				vf_fma(load_weight(type, second, k * SLUICE__GATES + v), x, acc[SLUICE__GATES + v]);
+		}
+	}
+}
+
 static inline __attribute__((always_inline)) void step_pair(const struct sluice__step *job, size_t row, size_t block)
 {
 	vf acc[2 * SLUICE__GATES];
-	const float *start = job->start + row * job->start_row + block * (SLUICE__GATES * LANES);
+	const real *start = job->start + row * job->start_row + block * (SLUICE__GATES * LANES);
 	UNROLL
 	for (size_t v = 0; v < 2 * SLUICE__GATES; v++)
 		acc[v] = vf_load(start + v * LANES);
 	for (size_t each = 0; each < job->operands; each++) {
 		const struct sluice__operand *operand = &job->operand[each];
-		const float *a = operand->a + row * operand->a_row;
+		const real *a = operand->a + row * operand->a_row;
 		const size_t panel = operand->depth * (SLUICE__GATES * LANES);
-		const float *w = operand->panels + block * panel;
-		for (size_t k = 0; k < operand->depth; k++, w += SLUICE__GATES * LANES) {
-			vf x = vf_set(a[k]);
-			UNROLL
-			for (size_t v = 0; v < SLUICE__GATES; v++) {
-				acc[v] = vf_fma(vf_load(w + v * LANES), x, acc[v]);
-				acc[SLUICE__GATES + v] =
-					vf_fma(vf_load(w + panel + v * LANES), x, acc[SLUICE__GATES + v]);
-			}
+		switch (operand->type) {
+#ifndef SLUICE_REAL_F64
+		case SLUICE_F16:
+			pair_operand(SLUICE_F16, operand->depth, a, (const uint16_t *)operand->panels + block * panel,
+				     (const uint16_t *)operand->panels + (block + 1) * panel, acc);
+			break;
+		case SLUICE_BF16:
+			pair_operand(SLUICE_BF16, operand->depth, a, (const uint16_t *)operand->panels + block * panel,
+				     (const uint16_t *)operand->panels + (block + 1) * panel, acc);
+			break;
+#endif
+		default:
+			pair_operand(SLUICE__REAL_DTYPE, operand->depth, a,
+				     (const real *)operand->panels + block * panel,
+				     (const real *)operand->panels + (block + 1) * panel, acc);
+			break;
 		}
+	}
+	if (job->cell) {
+		step_options(job, row, block, acc);
+		step_options(job, row, block + 1, acc + SLUICE__GATES);
+		return;
 	}
 	step_cell(job, row, block, acc);
 	step_cell(job, row, block + 1, acc + SLUICE__GATES);
@@ -77,7 +144,7 @@ static void step_rows(const struct sluice__step *job, size_t row, size_t rows, s
 	}
 }
 
-static void step_f32(const struct sluice__step *job)
+static void step_entry(const struct sluice__step *job)
 {
 	const size_t count = job->last - job->first;
 	for (size_t done = 0, width; done < count; done += width) {

@@ -1,7 +1,6 @@
-/* cpu.c exists to make the choices of a CPU plan: kernels, threads, memory maps; and to tell them. */
+/* cpu.c exists to make the choices of a CPU plan: kernels, threads, memory maps. */
 #include "backend/cpu/cpu.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "base/status.h"
@@ -14,56 +13,100 @@ static size_t largest(size_t a, size_t b)
 	return a > b ? a : b;
 }
 
-/* Widths that workspaces must hold for any layer. */
+/* Sizes that workspaces must have for any layer, and what some layer needs at all. */
 struct widths {
-	size_t padded, features, inputs; /* of one direction; of a layer's padded output; of any product's columns */
-	bool bidirectional, dropout;
+	size_t padded, out, features,
+		inputs; /* of one direction; of a layer's padded output; of any product's columns */
+	size_t thinned, thinned_back, recurrent; /* reals of R with DropConnect's mask, packed and plain */
+	bool bidirectional, dropout, arguments, projection, zoneout_c;
 };
+
+static void widen_by(struct widths *widths, const struct cpu_plan *plan, const struct sluice__layer *sizes,
+		     const struct packed_layer *layer)
+{
+	const sluice_layer *options = layer->options;
+	const size_t lanes = plan->kernels.lanes, depth = SLUICE__GATES * layer->span;
+	widths->padded = largest(widths->padded, layer->padded);
+	widths->out = largest(widths->out, layer->out_padded);
+	widths->features = largest(widths->features, layer->directions * layer->out_padded);
+	widths->inputs = largest(widths->inputs, largest(largest(layer->padded, layer->out_padded), sizes->inputs));
+	widths->bidirectional = widths->bidirectional || layer->directions > 1;
+	widths->dropout = widths->dropout || options->dropout > 0;
+	widths->arguments = widths->arguments || layer->keeps_arguments;
+	widths->projection = widths->projection || options->projection;
+	widths->zoneout_c = widths->zoneout_c || options->zoneout_c > 0;
+	if (!(options->dropconnect > 0))
+		return;
+	widths->thinned = largest(widths->thinned, depth * layer->out);
+	widths->thinned_back = largest(widths->thinned_back, depth * layer->out_vectors * lanes);
+	widths->recurrent = largest(widths->recurrent, SLUICE__GATES * layer->hidden * layer->out);
+}
 
 static struct widths find_widths(const struct cpu_plan *plan, const struct sluice__network *network)
 {
 	struct widths widths = {0};
-	for (size_t index = 0; index < plan->layer_count; index++) {
-		const struct packed_layer *layer = &plan->layers[index];
-		widths.padded = largest(widths.padded, layer->padded);
-		widths.features = largest(widths.features, layer->directions * layer->padded);
-		widths.inputs = largest(widths.inputs, largest(layer->padded, network->layers[index].inputs));
-		widths.bidirectional = widths.bidirectional || layer->directions > 1;
-		widths.dropout = widths.dropout || network->layers[index].dropout > 0;
-	}
+	for (size_t index = 0; index < plan->layer_count; index++)
+		widen_by(&widths, plan, &network->layers[index], &plan->layers[index]);
 	return widths;
 }
 
 static int choose_threads(const struct sluice__prepared *prepared, const struct widths *widths)
 {
 	const double hidden = (double)widths->padded, batch = (double)prepared->limits.batch;
-	double flops = 2 * SLUICE__GATES * hidden * hidden * batch;
+	double flops = 2 * SLUICE__GATES * hidden * (double)widths->out * batch;
 	/* Two directions on two threads meet once a layer, not once a step. */
 	if (widths->bidirectional)
 		flops *= (double)prepared->limits.steps;
 	return flops < threading_flops ? 1 : prepared->parallel->threads;
 }
 
-static size_t book_floats(struct sluice__ledger *ledger, size_t count, size_t size)
+static size_t book_reals(struct sluice__ledger *ledger, size_t count, size_t size)
 {
-	return sluice__book(ledger, count, size, sizeof(float));
+	return sluice__book(ledger, count, size, sizeof(real));
+}
+
+/* What forward and backward both need. */
+static void map_shared(struct cpu_plan *plan, const struct sluice__limits *limits,
+		       const struct sluice__network *network, const struct widths *widths,
+		       struct sluice__ledger *ledger)
+{
+	struct workspace_map *map = &plan->map;
+	const size_t batch = limits->batch, rows = plan->widens_data ? limits->steps * batch : 0;
+	map->x = book_reals(ledger, rows, network->inputs);
+	map->y = book_reals(ledger, rows, network->outputs);
+	map->last = book_reals(ledger, batch, widths->features);
+	for (size_t direction = 0; direction < (widths->bidirectional ? 2 : 1); direction++) {
+		map->mask[direction] = book_reals(ledger, batch, widths->out);
+		map->masked[direction] = book_reals(ledger, batch, widths->out);
+		map->zone_h[direction] = book_reals(ledger, batch, widths->out);
+		map->zone_c[direction] = book_reals(ledger, batch, widths->padded);
+		map->fresh_c[direction] = book_reals(ledger, batch, widths->padded);
+		map->waiting[direction] = book_reals(ledger, batch, widths->padded);
+		map->q[direction] = book_reals(ledger, batch, widths->padded);
+		map->spare_h[direction] = book_reals(ledger, batch, widths->out);
+		map->spare_c[direction] = book_reals(ledger, batch, widths->padded);
+		map->thinned[direction] = book_reals(ledger, widths->thinned, 1);
+	}
 }
 
 static void map_forward(struct cpu_plan *plan, const struct sluice__limits *limits, size_t state_row,
 			const struct widths *widths, struct sluice__ledger *ledger)
 {
 	struct workspace_map *map = &plan->map;
-	const size_t directions = widths->bidirectional ? 2 : 1, batch = limits->batch;
-	for (size_t direction = 0; direction < directions; direction++) {
-		map->gates[direction] = book_floats(ledger, limits->steps * batch, SLUICE__GATES * widths->padded);
-		map->h[0][direction] = book_floats(ledger, (limits->steps + 1) * batch, widths->padded);
-		map->h[1][direction] = book_floats(ledger, (limits->steps + 1) * batch, widths->padded);
-		map->c[direction] = book_floats(ledger, batch, widths->padded);
+	const size_t batch = limits->batch, rows = limits->steps * batch, slots = rows + batch;
+	const bool outputs = limits->training && limits->tape_mode == SLUICE_TAPE_OUTPUTS;
+	for (size_t direction = 0; direction < (widths->bidirectional ? 2 : 1); direction++) {
+		map->gates[direction] = book_reals(ledger, rows, SLUICE__GATES * widths->padded);
+		map->arguments[direction] = book_reals(ledger, widths->arguments && limits->training ? rows : 0,
+						       SLUICE__GATES * widths->padded);
+		map->h[0][direction] = book_reals(ledger, slots, widths->out);
+		map->h[1][direction] = book_reals(ledger, slots, widths->out);
+		map->c[direction] = book_reals(ledger, outputs ? slots : batch, widths->padded);
 	}
-	map->dropped = book_floats(ledger, widths->dropout ? limits->steps * batch : 0, widths->features);
-	map->step_h = book_floats(ledger, batch, widths->padded);
-	map->step_x = book_floats(ledger, widths->dropout ? batch : 0, widths->padded);
-	map->step_state = book_floats(ledger, batch, state_row);
+	map->dropped = book_reals(ledger, widths->dropout ? rows : 0, widths->features);
+	map->step_h = book_reals(ledger, batch, widths->out);
+	map->step_x = book_reals(ledger, widths->dropout ? batch : 0, widths->out);
+	map->step_state = book_reals(ledger, batch, state_row);
 }
 
 static void map_backward(struct cpu_plan *plan, const struct sluice__limits *limits,
@@ -71,65 +114,84 @@ static void map_backward(struct cpu_plan *plan, const struct sluice__limits *lim
 			 struct sluice__ledger *ledger)
 {
 	struct workspace_map *map = &plan->map;
-	const size_t directions = widths->bidirectional ? 2 : 1, batch = limits->batch, rows = limits->steps * batch;
+	const size_t batch = limits->batch, rows = limits->steps * batch;
 	const size_t columns = largest(widths->inputs, network->features);
-	for (size_t direction = 0; direction < directions; direction++) {
-		map->da[direction] = book_floats(ledger, rows, SLUICE__GATES * widths->padded);
-		map->dh[direction] = book_floats(ledger, batch, widths->padded);
-		map->dc[direction] = book_floats(ledger, batch, widths->padded);
+	for (size_t direction = 0; direction < (widths->bidirectional ? 2 : 1); direction++) {
+		map->da[direction] = book_reals(ledger, rows, SLUICE__GATES * widths->padded);
+		map->dh[direction] = book_reals(ledger, batch, widths->out);
+		map->dc[direction] = book_reals(ledger, batch, widths->padded);
+		map->dr[direction] = book_reals(ledger, widths->projection ? rows : batch, widths->out);
+		map->dq[direction] = book_reals(ledger, batch, widths->padded);
+		map->dc_kept[direction] = book_reals(ledger, batch, widths->padded);
+		map->carry[direction] = book_reals(ledger, batch, widths->out);
+		map->qs[direction] = book_reals(ledger, widths->projection ? rows : 0, widths->padded);
+		map->fresh_cs[direction] = book_reals(ledger, widths->zoneout_c ? rows : 0, widths->padded);
+		map->masked_h[direction] = book_reals(ledger, rows, widths->out);
+		map->sums[direction] = book_reals(ledger, SLUICE__GATES + SLUICE__SLOPES, widths->padded);
+		map->thinned_back[direction] = book_reals(ledger, widths->thinned_back, 1);
+		map->drecurrent[direction] = book_reals(ledger, widths->recurrent, 1);
 	}
-	map->dy[0] = book_floats(ledger, rows, widths->features);
-	map->dy[1] = book_floats(ledger, rows, widths->features);
-	map->columns = book_floats(ledger, sluice__matrix_columns(&plan->kernels, rows, columns), 1);
-	map->rows_bytes = sluice__round_up(sluice__matrix_rows(rows) * sizeof(float), SLUICE__ALIGNMENT);
+	map->dx = book_reals(ledger, plan->widens_data ? rows : 0, network->inputs);
+	map->dy[0] = book_reals(ledger, rows, widths->features);
+	map->dy[1] = book_reals(ledger, rows, widths->features);
+	map->columns = book_reals(ledger, sluice__matrix_columns(&plan->kernels, rows, columns), 1);
+	map->rows_bytes = sluice__round_up(sluice__matrix_rows(rows) * sizeof(real), SLUICE__ALIGNMENT);
 	map->rows = sluice__book(ledger, (size_t)plan->threads, map->rows_bytes, 1);
-}
-
-/* The tape of one step, and the parts that do not grow with the steps. */
-static void size_tape(struct sluice__prepared *prepared, const struct cpu_plan *plan, bool *overflow)
-{
-	struct sluice__ledger step = {0}, fixed = {0};
-	const size_t batch = prepared->limits.batch;
-	for (size_t index = 0; index < plan->layer_count; index++) {
-		const struct packed_layer *layer = &plan->layers[index];
-		const size_t width = layer->directions * layer->padded;
-		book_floats(&step, batch, SLUICE__GATES * width);
-		book_floats(&step, batch, 2 * width);
-		book_floats(&fixed, batch, 2 * width);
-		if (prepared->network->layers[index].dropout > 0)
-			book_floats(&step, batch, width);
-	}
-	prepared->tape_step_bytes = step.bytes;
-	prepared->tape_fixed_bytes = fixed.bytes;
-	struct sluice__ledger whole = {0};
-	sluice__book(&whole, prepared->limits.steps, step.bytes, 1);
-	*overflow = *overflow || step.overflow || fixed.overflow || whole.overflow;
 }
 
 static sluice_status size_plan(struct sluice__prepared *prepared, struct cpu_plan *plan)
 {
 	const struct sluice__network *network = prepared->network;
+	const struct sluice__limits *limits = &prepared->limits;
 	struct sluice__ledger packed = {0}, forward = {0}, backward = {0}, rows = {0};
 	bool overflow = false;
 	sluice__pack_book(plan, prepared, &packed);
 	const struct widths widths = find_widths(plan, network);
 	plan->threads = choose_threads(prepared, &widths);
 	/* T * N and (T + 1) * N first: the maps below multiply them freely. */
-	sluice__book(&rows, prepared->limits.steps, prepared->limits.batch, sizeof(float));
-	sluice__book(&rows, prepared->limits.batch, 1, sizeof(float));
+	sluice__book(&rows, limits->steps, limits->batch, sizeof(real));
+	sluice__book(&rows, limits->batch, 1, sizeof(real));
 	if (!rows.overflow) {
-		map_forward(plan, &prepared->limits, network->state_row, &widths, &forward);
-		if (prepared->limits.training)
-			map_backward(plan, &prepared->limits, network, &widths, &backward);
-		size_tape(prepared, plan, &overflow);
+		map_shared(plan, limits, network, &widths, &forward);
+		backward = forward;
+		map_forward(plan, limits, network->state_row, &widths, &forward);
+		if (plan->restores)
+			backward = forward;
+		if (limits->training)
+			map_backward(plan, limits, network, &widths, &backward);
+		sluice__tape_size(prepared, plan, &overflow);
 	}
-	if (overflow || rows.overflow || packed.overflow || forward.overflow || backward.overflow ||
-	    packed.bytes > SIZE_MAX / sizeof(float) / 4)
+	if (overflow || rows.overflow || packed.overflow || forward.overflow || backward.overflow)
 		return SLUICE_INVALID("steps %zu times batch %zu overflow the sizes of this model's workspace",
-				      prepared->limits.steps, prepared->limits.batch);
-	plan->packed_bytes = packed.bytes * sizeof(float);
+				      limits->steps, limits->batch);
+	plan->packed_bytes = packed.bytes;
 	prepared->workspace_bytes = largest(largest(forward.bytes, backward.bytes), SLUICE__ALIGNMENT);
 	return SLUICE_OK;
+}
+
+/* Whether nothing happens in a step but its kernel: what may then run is chosen before, not asked in every step. */
+static bool is_plain(const struct cpu_plan *plan, const struct packed_layer *layer)
+{
+	const sluice_layer *options = layer->options;
+	return !layer->full && !options->projection && options->zoneout_h == 0 && options->zoneout_c == 0 &&
+	       options->recurrent_dropout == 0 && options->dropconnect == 0 && !plan->widens_data;
+}
+
+static void name_kernels(struct cpu_plan *plan, const struct sluice__prepared *prepared)
+{
+	const char *level = plan->kernels.level, *type = sluice__dtype_name(plan->panel_type);
+	const char *arithmetic = sluice__dtype_name(SLUICE__REAL_DTYPE);
+	bool split = false;
+	for (size_t index = 0; index < plan->layer_count; index++)
+		split = split || plan->layers[index].split;
+	int length = snprintf(plan->kernels_text, sizeof plan->kernels_text, "%s/step_%s %s/gemm_%s", level, type,
+			      level, type);
+	if (split)
+		length += snprintf(plan->kernels_text + length, sizeof plan->kernels_text - (size_t)length,
+				   " %s/output_%s", level, arithmetic);
+	if (prepared->limits.training)
+		snprintf(plan->kernels_text + length, sizeof plan->kernels_text - (size_t)length,
+			 " %s/cell_backward_%s", level, arithmetic);
 }
 
 static void release(struct sluice__prepared *prepared)
@@ -145,17 +207,22 @@ static void release(struct sluice__prepared *prepared)
 
 static sluice_status fill(struct sluice__prepared *prepared, struct cpu_plan *plan)
 {
+	const struct sluice__limits *limits = &prepared->limits;
 	sluice__kernels_fill(prepared->level, &plan->kernels);
+	plan->panel_type = limits->weights;
+	plan->panel_bytes = sluice__dtype_bytes(limits->weights);
+	plan->widens_data = limits->data != SLUICE__REAL_DTYPE;
+	plan->restores = limits->tape_mode != SLUICE_TAPE_FULL || limits->tape != SLUICE__REAL_DTYPE;
 	plan->layers = sluice__allocate(prepared->allocator, plan->layer_count * sizeof *plan->layers);
 	if (!plan->layers)
 		return SLUICE_OUT_OF_MEMORY;
 	SLUICE_TRY(size_plan(prepared, plan));
+	for (size_t index = 0; index < plan->layer_count; index++)
+		plan->layers[index].plain = is_plain(plan, &plan->layers[index]);
 	plan->packed = sluice__allocate(prepared->allocator, plan->packed_bytes);
 	if (!plan->packed)
 		return SLUICE_OUT_OF_MEMORY;
-	const struct sluice__kernels *kernels = &plan->kernels;
-	snprintf(plan->kernels_text, sizeof plan->kernels_text, "%s %s%s%s", kernels->step_name, kernels->gemm_name,
-		 prepared->limits.training ? " " : "", prepared->limits.training ? kernels->cell_backward_name : "");
+	name_kernels(plan, prepared);
 	return SLUICE_OK;
 }
 
@@ -177,55 +244,6 @@ static void update(struct sluice__prepared *prepared, const float *parameters)
 	sluice__pack(prepared->own, prepared, parameters);
 }
 
-/* A text that grows by pieces, counted beyond its capacity as snprintf does. */
-struct text {
-	char *at;
-	size_t capacity, length;
-};
-
-static void append(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void append(struct text *text, const char *format, ...)
-{
-	const size_t room = text->length < text->capacity ? text->capacity - text->length : 0;
-	va_list arguments;
-	va_start(arguments, format);
-	int length = vsnprintf(room ? text->at + text->length : NULL, room, format, arguments);
-	va_end(arguments);
-	text->length += length > 0 ? (size_t)length : 0;
-}
-
-static size_t describe(const struct sluice__prepared *prepared, char *buffer, size_t capacity)
-{
-	static const char *const directions[] = {"forward", "reverse", "bidirectional"};
-	const struct cpu_plan *plan = prepared->own;
-	const struct sluice__kernels *kernels = &plan->kernels;
-	const struct sluice__limits *limits = &prepared->limits;
-	struct text text = {buffer, capacity, 0};
-	append(&text, "backend cpu, level %s: %zu floats a vector\n", kernels->level, kernels->lanes);
-	append(&text, "steps up to %zu, batch up to %zu, %s, %s%s\n", limits->steps, limits->batch,
-	       limits->batch_major ? "batch-major" : "time-major", limits->training ? "training" : "inference",
-	       limits->flush_denormals ? ", denormals flushed to zero" : "");
-	append(&text, "threads %d of %d: %s\n", plan->threads, prepared->parallel->threads,
-	       plan->threads == prepared->parallel->threads ? "as many as the context offers"
-							    : "a step is too short to share");
-	for (size_t index = 0; index < plan->layer_count; index++) {
-		const struct sluice__layer *layer = &prepared->network->layers[index];
-		append(&text, "layer %zu: %zu -> %zu %s\n", index, layer->inputs, layer->hidden,
-		       directions[layer->directions > 1 ? 2 : layer->reverse]);
-	}
-	append(&text, "input of all steps: %s; recurrence: %s, gates kept in registers, %zu rows at a time\n",
-	       kernels->gemm_name, kernels->step_name, kernels->tile_rows);
-	if (limits->training)
-		append(&text, "backward: %s, then %s for all other gradients\n", kernels->cell_backward_name,
-		       kernels->gemm_name);
-	if (prepared->network->readout)
-		append(&text, "read-out: %zu -> %zu, %s\n", prepared->network->features, prepared->network->outputs,
-		       kernels->gemm_name);
-	append(&text, "packed weights %zu bytes, workspace %zu bytes, tape %zu bytes a step\n", plan->packed_bytes,
-	       prepared->workspace_bytes, limits->training ? prepared->tape_step_bytes : 0);
-	return text.length;
-}
-
 static const char *kernels_text(const struct sluice__prepared *prepared)
 {
 	return ((const struct cpu_plan *)prepared->own)->kernels_text;
@@ -239,8 +257,9 @@ const struct sluice__backend sluice__backend_cpu = {
 	.forward = sluice__cpu_forward,
 	.step = sluice__cpu_step,
 	.backward = sluice__cpu_backward,
-	.describe = describe,
+	.describe = sluice__cpu_describe,
 	.kernels = kernels_text,
+#ifndef SLUICE_REAL_F64
 	.softmax = sluice__cpu_softmax,
 	.softmax_cross_entropy = sluice__cpu_softmax_cross_entropy,
 	.norm = sluice__cpu_norm,
@@ -248,4 +267,5 @@ const struct sluice__backend sluice__backend_cpu = {
 	.embedding_forward = sluice__cpu_embedding_forward,
 	.embedding_backward = sluice__cpu_embedding_backward,
 	.optimizer = sluice__cpu_optimizer,
+#endif
 };

@@ -14,10 +14,13 @@ enum {
 
 /* One panel of a product over `rows` rows that lie at fixed strides. */
 struct panel_job {
-	size_t rows, vectors, depth, real;
-	const float *a, *panel, *bias;
+	size_t rows, vectors, depth, used; /* used: columns that are not padding */
+	const real *a, *bias;
+	const char *panel;
+	sluice_dtype type;
+	size_t bytes; /* of one weight */
 	size_t a_row;
-	float *c;
+	real *c;
 	size_t c_row;
 	bool add;
 };
@@ -30,20 +33,21 @@ static void whole_panel(const struct sluice__kernels *kernels, const struct pane
 				    .a_step = 1,
 				    .c = job->c,
 				    .c_row = job->c_row,
+				    .type = job->type,
 				    .bias = job->bias,
 				    .add = job->add};
 	size_t k = 0;
 	do {
 		gemm.depth = job->depth - k < DEPTH_BLOCK ? job->depth - k : DEPTH_BLOCK;
 		gemm.a = job->a + k;
-		gemm.panel = job->panel + k * job->vectors * kernels->lanes;
+		gemm.panel = job->panel + k * job->vectors * kernels->lanes * job->bytes;
 		kernels->gemm(&gemm);
 		gemm.add = true;
 		k += gemm.depth;
 	} while (k < job->depth);
 }
 
-static void copy_rows(size_t rows, size_t columns, const float *from, size_t from_row, float *to, size_t to_row)
+static void copy_rows(size_t rows, size_t columns, const real *from, size_t from_row, real *to, size_t to_row)
 {
 	for (size_t row = 0; row < rows; row++)
 		memcpy(to + row * to_row, from + row * from_row, columns * sizeof *to);
@@ -52,7 +56,7 @@ static void copy_rows(size_t rows, size_t columns, const float *from, size_t fro
 /* A panel whose last vector would write past the end of a row of c: by way of a scratch tile. */
 static void tail_panel(const struct sluice__kernels *kernels, const struct panel_job *job)
 {
-	_Alignas(64) float scratch[TAIL_ROWS * SLUICE__PANEL_VECTORS * MOST_LANES];
+	_Alignas(64) real scratch[TAIL_ROWS * SLUICE__PANEL_VECTORS * MOST_LANES];
 	const size_t scratch_row = job->vectors * kernels->lanes;
 	for (size_t row = 0; row < job->rows; row += TAIL_ROWS) {
 		struct panel_job part = *job;
@@ -62,34 +66,37 @@ static void tail_panel(const struct sluice__kernels *kernels, const struct panel
 		part.c_row = scratch_row;
 		if (job->add) {
 			memset(scratch, 0, sizeof scratch);
-			copy_rows(part.rows, job->real, job->c + row * job->c_row, job->c_row, scratch, scratch_row);
+			copy_rows(part.rows, job->used, job->c + row * job->c_row, job->c_row, scratch, scratch_row);
 		}
 		whole_panel(kernels, &part);
-		copy_rows(part.rows, job->real, scratch, scratch_row, job->c + row * job->c_row, job->c_row);
+		copy_rows(part.rows, job->used, scratch, scratch_row, job->c + row * job->c_row, job->c_row);
 	}
 }
 
 /* All panels for rows at fixed strides. */
 static void multiply_rows(const struct sluice__kernels *kernels, const struct product *product, size_t rows,
-			  const float *a, size_t a_row, float *c, size_t c_row)
+			  const real *a, size_t a_row, real *c, size_t c_row)
 {
 	const size_t full = SLUICE__PANEL_VECTORS * kernels->lanes;
 	const size_t panels = (product->width + full - 1) / full;
+	const size_t bytes = sluice__dtype_bytes(product->type);
 	for (size_t done = 0; done < panels; done++) {
 		const size_t column = (product->descending ? panels - 1 - done : done) * full;
-		const size_t real = product->width - column < full ? product->width - column : full;
+		const size_t used = product->width - column < full ? product->width - column : full;
 		const struct panel_job job = {.rows = rows,
-					      .vectors = vectors_of(kernels, real),
+					      .vectors = vectors_of(kernels, used),
 					      .depth = product->depth,
-					      .real = real,
+					      .used = used,
 					      .a = a,
-					      .panel = product->panels + column * product->depth,
+					      .panel = (const char *)product->panels + column * product->depth * bytes,
+					      .type = product->type,
+					      .bytes = bytes,
 					      .bias = product->bias ? product->bias + column : NULL,
 					      .a_row = a_row,
 					      .c = c + column,
 					      .c_row = c_row,
 					      .add = product->add};
-		if (product->c_padded || real % kernels->lanes == 0)
+		if (product->c_padded || used % kernels->lanes == 0)
 			whole_panel(kernels, &job);
 		else
 			tail_panel(kernels, &job);
@@ -99,8 +106,8 @@ static void multiply_rows(const struct sluice__kernels *kernels, const struct pr
 void sluice__matrix_multiply(const struct sluice__kernels *kernels, const struct product *product)
 {
 	const size_t steps = product->last - product->first, batch = product->batch;
-	const float *a = product->a.at + product->first * product->a.step;
-	float *c = product->c + product->first * product->c_step;
+	const real *a = product->a.at + product->first * product->a.step;
+	real *c = product->c + product->first * product->c_step;
 	if (product->a.step == batch * product->a.row && product->c_step == batch * product->c_row) {
 		multiply_rows(kernels, product, steps * batch, a, product->a.row, c, product->c_row);
 		return;
@@ -110,14 +117,14 @@ void sluice__matrix_multiply(const struct sluice__kernels *kernels, const struct
 			      c + row * product->c_row, product->c_step);
 }
 
-static const float *row_at(const struct rows *rows, size_t batch, size_t row)
+static const real *row_at(const struct rows *rows, size_t batch, size_t row)
 {
 	return rows->at + row / batch * rows->step + row % batch * rows->row;
 }
 
 size_t sluice__matrix_columns(const struct sluice__kernels *kernels, size_t rows, size_t width)
 {
-	return panels_floats(kernels, rows < GRADIENT_DEPTH ? rows : GRADIENT_DEPTH, width);
+	return panels_elements(kernels, rows < GRADIENT_DEPTH ? rows : GRADIENT_DEPTH, width);
 }
 
 size_t sluice__matrix_rows(size_t rows)
@@ -130,12 +137,12 @@ static void pack_columns(const struct sluice__kernels *kernels, const struct gra
 			 size_t depth, size_t index)
 {
 	const size_t full = SLUICE__PANEL_VECTORS * kernels->lanes, column = index * full;
-	const size_t real = product->width - column < full ? product->width - column : full;
-	const size_t columns = vectors_of(kernels, real) * kernels->lanes;
-	float *to = product->columns + column * depth;
+	const size_t used = product->width - column < full ? product->width - column : full;
+	const size_t columns = vectors_of(kernels, used) * kernels->lanes;
+	real *to = product->columns + column * depth;
 	for (size_t row = first; row < first + depth; row++, to += columns) {
-		memcpy(to, row_at(&product->b, product->batch, row) + column, real * sizeof *to);
-		memset(to + real, 0, (columns - real) * sizeof *to);
+		memcpy(to, row_at(&product->b, product->batch, row) + column, used * sizeof *to);
+		memset(to + used, 0, (columns - used) * sizeof *to);
 	}
 }
 
@@ -151,22 +158,23 @@ static void pack_rows(const struct sluice__kernels *kernels, const struct gradie
 
 /* One tile of dw against one panel. */
 static void gradient_tile(const struct sluice__kernels *kernels, const struct gradient_product *product, size_t depth,
-			  const float *a, size_t height, size_t column, bool add, float *dw)
+			  const real *a, size_t height, size_t column, bool add, real *dw)
 {
-	_Alignas(64) float scratch[SLUICE__PANEL_VECTORS * MOST_LANES * GRADIENT_HEIGHT];
+	_Alignas(64) real scratch[SLUICE__PANEL_VECTORS * MOST_LANES * GRADIENT_HEIGHT];
 	const size_t full = SLUICE__PANEL_VECTORS * kernels->lanes;
-	const size_t real = product->width - column < full ? product->width - column : full;
+	const size_t used = product->width - column < full ? product->width - column : full;
 	struct sluice__gemm gemm = {.rows = height,
-				    .vectors = vectors_of(kernels, real),
+				    .vectors = vectors_of(kernels, used),
 				    .depth = depth,
 				    .a = a,
 				    .a_row = 1,
 				    .a_step = kernels->tile_rows,
 				    .panel = product->columns + column * depth,
+				    .type = SLUICE__REAL_DTYPE,
 				    .c = dw + column,
 				    .c_row = product->dw_row,
 				    .add = add};
-	if (real % kernels->lanes == 0) {
+	if (used % kernels->lanes == 0) {
 		kernels->gemm(&gemm);
 		return;
 	}
@@ -174,10 +182,10 @@ static void gradient_tile(const struct sluice__kernels *kernels, const struct gr
 	gemm.c_row = full;
 	if (add) {
 		memset(scratch, 0, height * full * sizeof *scratch);
-		copy_rows(height, real, dw + column, product->dw_row, scratch, full);
+		copy_rows(height, used, dw + column, product->dw_row, scratch, full);
 	}
 	kernels->gemm(&gemm);
-	copy_rows(height, real, scratch, full, dw + column, product->dw_row);
+	copy_rows(height, used, scratch, full, dw + column, product->dw_row);
 }
 
 static size_t groups_of_gate(const struct gradient_product *product)
@@ -192,7 +200,12 @@ static void gradient_group(const struct sluice__kernels *kernels, const struct g
 	const size_t full = SLUICE__PANEL_VECTORS * kernels->lanes, tile = kernels->tile_rows;
 	const size_t gate = group / groups_of_gate(product), top = group % groups_of_gate(product) * GRADIENT_HEIGHT;
 	const size_t height = product->height - top < GRADIENT_HEIGHT ? product->height - top : GRADIENT_HEIGHT;
-	float *dw = product->dw + (gate * product->height + top) * product->dw_row;
+	real *dw = product->dw + (gate * product->height + top) * product->dw_row;
+	if (product->absent >> gate & 1) {
+		for (size_t m = 0; m < height && !product->add && first == 0; m++)
+			memset(dw + m * product->dw_row, 0, product->width * sizeof *dw);
+		return;
+	}
 	pack_rows(kernels, product, first, depth, gate * product->a_gate + top, height);
 	for (size_t column = 0; column < product->width; column += full)
 		for (size_t m = 0; m < height; m += tile)
@@ -219,8 +232,8 @@ void sluice__matrix_gradient(const struct sluice__kernels *kernels, const struct
 	}
 }
 
-void sluice__matrix_sum(const struct sluice__kernels *kernels, const struct team *team, size_t count, const float *a,
-			size_t a_row, size_t width, bool add, float *total)
+void sluice__matrix_sum(const struct sluice__kernels *kernels, const struct team *team, size_t count, const real *a,
+			size_t a_row, size_t width, bool add, real *total)
 {
 	const struct sluice__range own = sluice__share(width / kernels->lanes, team->index, team->count);
 	kernels->sum_rows(count, own.last - own.first, a + own.first * kernels->lanes, a_row, add,
@@ -229,7 +242,7 @@ void sluice__matrix_sum(const struct sluice__kernels *kernels, const struct team
 	if (team->index != team->count - 1)
 		return;
 	for (size_t column = width / kernels->lanes * kernels->lanes; column < width; column++) {
-		float sum = add ? total[column] : 0.0f;
+		real sum = add ? total[column] : 0;
 		for (size_t row = 0; row < count; row++)
 			sum += a[row * a_row + column];
 		total[column] = sum;

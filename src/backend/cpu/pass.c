@@ -1,68 +1,87 @@
-/* pass.c exists to know where the data of one call lie: tape, histories, inputs; and to spread its work over threads.
- */
+/* pass.c exists to know where the data of one call lie: records, inputs; and to spread its work over threads. */
 #include "backend/cpu/cpu.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/cpu.h"
-#include "base/philox.h"
 
-struct tape sluice__pass_tape(const struct pass *pass, size_t layer, size_t direction)
+struct history sluice__pass_history(const struct pass *pass, size_t layer, size_t direction, real *slots, size_t step)
 {
-	const struct packed_layer *layers = pass->plan->layers;
-	const size_t rows = pass->steps * pass->batch, slots = rows + pass->batch;
-	float *at = pass->run->tape;
-	for (size_t index = 0;; index++) {
-		struct tape tape = {0};
-		if (index > 0 && pass->prepared->network->layers[index - 1].dropout > 0) {
-			tape.dropped = at;
-			at += rows * layers[index - 1].directions * layers[index - 1].padded;
-		}
-		if (index == pass->plan->layer_count)
-			return tape;
-		for (size_t each = 0; each < layers[index].directions; each++) {
-			tape.gates = at;
-			tape.h = tape.gates + rows * SLUICE__GATES * layers[index].padded;
-			tape.c = tape.h + slots * layers[index].padded;
-			at = tape.c + slots * layers[index].padded;
-			if (index == layer && each == direction)
-				return tape;
-		}
-	}
-}
-
-struct history sluice__pass_history(const struct pass *pass, size_t layer, size_t direction, float *slots)
-{
-	const ptrdiff_t step = (ptrdiff_t)(pass->batch * pass->plan->layers[layer].padded);
+	const ptrdiff_t stride = (ptrdiff_t)step;
 	/* A reverse direction comes from step t + 1: what it starts from lies behind its steps. */
 	if (pass_runs_backwards(pass, layer, direction))
-		return (struct history){slots, step, step};
-	return (struct history){slots + step, step, -step};
+		return (struct history){slots, stride, stride};
+	return (struct history){slots + step, stride, -stride};
 }
 
-struct history sluice__pass_h(const struct pass *pass, size_t layer, size_t direction)
+struct record sluice__pass_record(const struct pass *pass, size_t layer, size_t direction)
 {
+	const struct sluice__limits *limits = &pass->prepared->limits;
+	const struct packed_layer *packed = &pass->plan->layers[layer];
+	const struct workspace_map *map = &pass->plan->map;
+	const bool backward = pass->gradients != NULL;
+	const bool kept = pass->run->tape && limits->tape == SLUICE__REAL_DTYPE;
+	struct tape tape = {0};
+	struct record record;
 	if (pass->run->tape)
-		return sluice__pass_history(pass, layer, direction, sluice__pass_tape(pass, layer, direction).h);
-	return sluice__pass_history(pass, layer, direction, pass_piece(pass, pass->plan->map.h[layer % 2][direction]));
+		tape = sluice__pass_tape(pass, layer, direction);
+	record.gates = kept && tape.gates ? tape.gates : pass_piece(pass, map->gates[direction]);
+	record.arguments = NULL;
+	if (packed->keeps_arguments && (tape.arguments || backward))
+		record.arguments =
+			kept && tape.arguments ? tape.arguments : pass_piece(pass, map->arguments[direction]);
+	record.h = sluice__pass_history(pass, layer, direction,
+					kept ? tape.h : pass_piece(pass, map->h[layer % 2][direction]),
+					pass->batch * packed->out_padded);
+	if (tape.c || backward)
+		record.c = sluice__pass_history(pass, layer, direction,
+						tape.c ? tape.c : pass_piece(pass, map->c[direction]),
+						pass->batch * packed->padded);
+	else
+		record.c = (struct history){pass_piece(pass, map->c[direction]), 0, 0};
+	return record;
 }
 
-struct rows sluice__pass_user(const struct pass *pass, const float *at, size_t width)
+struct rows sluice__pass_user(const struct pass *pass, const void *at, size_t width, size_t steps)
 {
 	if (pass->prepared->limits.batch_major)
-		return (struct rows){at, width, pass->steps * width};
+		return (struct rows){at, width, steps * width};
 	return (struct rows){at, pass->batch * width, width};
+}
+
+struct rows sluice__pass_x(const struct pass *pass)
+{
+	const size_t width = pass->prepared->network->inputs;
+	if (pass->plan->widens_data)
+		return (struct rows){pass_piece(pass, pass->plan->map.x), pass->batch * width, width};
+	return sluice__pass_user(pass, pass->run->x, width, pass->steps);
+}
+
+struct rows sluice__pass_y(const struct pass *pass)
+{
+	const size_t width = pass->prepared->network->outputs;
+	if (pass->plan->widens_data)
+		return (struct rows){pass_piece(pass, pass->plan->map.y), pass->batch * width, width};
+	return sluice__pass_user(pass, pass->run->y, width, pass->run->last_only ? 1 : pass->steps);
+}
+
+struct rows sluice__pass_dy(const struct pass *pass)
+{
+	const size_t width = pass->prepared->network->outputs;
+	if (pass->plan->widens_data)
+		return (struct rows){pass_piece(pass, pass->plan->map.y), pass->batch * width, width};
+	return sluice__pass_user(pass, pass->gradients->dy, width, pass->run->last_only ? 1 : pass->steps);
 }
 
 bool sluice__pass_input_dropped(const struct pass *pass, size_t layer)
 {
-	return layer > 0 && pass->run->training && pass->prepared->network->layers[layer - 1].dropout > 0;
+	return layer > 0 && pass->run->training && pass->plan->layers[layer - 1].options->dropout > 0;
 }
 
-float *sluice__pass_dropped(const struct pass *pass, size_t layer)
+real *sluice__pass_dropped(const struct pass *pass, size_t layer)
 {
-	if (pass->run->tape)
+	if (pass->run->tape && pass->prepared->limits.tape == SLUICE__REAL_DTYPE &&
+	    pass->prepared->limits.tape_mode == SLUICE_TAPE_FULL)
 		return sluice__pass_tape(pass, layer, 0).dropped;
 	return pass_piece(pass, pass->plan->map.dropped);
 }
@@ -70,71 +89,42 @@ float *sluice__pass_dropped(const struct pass *pass, size_t layer)
 struct rows sluice__pass_input(const struct pass *pass, size_t layer, size_t segment)
 {
 	if (layer == 0)
-		return sluice__pass_user(pass, pass->run->x, pass->prepared->network->inputs);
+		return sluice__pass_x(pass);
 	const struct packed_layer *before = &pass->plan->layers[layer - 1];
 	if (sluice__pass_input_dropped(pass, layer)) {
-		const size_t row = before->directions * before->padded;
-		return (struct rows){sluice__pass_dropped(pass, layer) + segment * before->padded, pass->batch * row,
-				     row};
+		const size_t row = before->directions * before->out_padded;
+		return (struct rows){sluice__pass_dropped(pass, layer) + segment * before->out_padded,
+				     pass->batch * row, row};
 	}
-	return (struct rows){sluice__pass_h(pass, layer - 1, segment).time, pass->batch * before->padded,
-			     before->padded};
+	return (struct rows){sluice__pass_record(pass, layer - 1, segment).h.time, pass->batch * before->out_padded,
+			     before->out_padded};
 }
 
-/* What a unit is multiplied by: 0, or 1/(1-p) if its number reaches the threshold. Equation "Dropout" of EQUATIONS.md.
- */
-struct mask {
-	uint32_t threshold;
-	float kept;
-};
-
-static struct mask mask_of(float dropout)
+struct rows sluice__pass_output(const struct pass *pass, size_t segment)
 {
-	return (struct mask){(uint32_t)floor((double)dropout * 0x1p32), (float)(1.0 / (1.0 - (double)dropout))};
+	const struct packed_layer *packed = &pass->plan->layers[pass->plan->layer_count - 1];
+	if (!pass->run->last_only)
+		return sluice__pass_input(pass, pass->plan->layer_count, segment);
+	const size_t row = packed->directions * packed->out_padded;
+	return (struct rows){pass_piece(pass, pass->plan->map.last) + segment * packed->out_padded, 0, row};
 }
 
-void sluice__pass_dropout(const struct pass *pass, size_t layer, size_t direction, struct sluice__range steps,
-			  const float *from, size_t from_row, float *to, size_t to_row)
+void sluice__pass_load(const struct pass *pass, const void *state, size_t at, struct columns columns, real *to,
+		       size_t padded)
 {
-	const sluice_run *run = pass->run;
-	const struct mask mask = mask_of(pass->prepared->network->layers[layer].dropout);
-	struct sluice__place place = {SLUICE__DROPOUT, layer, direction, 0, 0};
-	for (size_t row = steps.first * pass->batch; row < steps.last * pass->batch; row++) {
-		const size_t sequence = row % pass->batch;
-		place.step = run->step_offset + row / pass->batch;
-		place.sequence = run->sequence_ids ? run->sequence_ids[sequence] : sequence;
-		for (size_t unit = 0; unit < pass->plan->layers[layer].padded; unit += 4) {
-			uint32_t words[4];
-			sluice__random(run->seed, &place, unit / 4, words);
-			for (size_t lane = 0; lane < 4; lane++)
-				to[row * to_row + unit + lane] = (words[lane] >= mask.threshold ? mask.kept : 0.0f) *
-								 from[row * from_row + unit + lane];
-		}
-	}
-}
-
-void sluice__pass_load(const struct pass *pass, size_t layer, size_t direction, const float *state,
-		       struct columns columns, float *h, float *c)
-{
-	const struct sluice__layer *sizes = &pass->prepared->network->layers[layer];
-	const size_t padded = pass->plan->layers[layer].padded;
-	for (size_t row = 0; row < pass->batch; row++) {
-		float *to_h = h + row * padded + columns.first, *to_c = c + row * padded + columns.first;
+	for (size_t row = 0; row < pass->batch; row++, to += padded) {
 		/* Padding that is not a number would spread in backward. */
-		memset(to_h, 0, columns.vectors * sizeof *to_h);
-		memset(to_c, 0, columns.vectors * sizeof *to_c);
-		if (!state)
-			continue;
-		const float *from = state + row * pass->prepared->network->state_row + columns.first;
-		memcpy(to_h, from + sizes->h[direction], columns.units * sizeof *to_h);
-		memcpy(to_c, from + sizes->c[direction], columns.units * sizeof *to_c);
+		memset(to + columns.first, 0, columns.vectors * sizeof *to);
+		if (state)
+			memcpy(to + columns.first,
+			       (const real *)state + row * pass->prepared->network->state_row + at + columns.first,
+			       columns.units * sizeof *to);
 	}
 }
 
-struct columns sluice__pass_columns(const struct pass *pass, size_t layer, size_t first, size_t last)
+struct columns sluice__pass_columns(const struct pass *pass, size_t width, size_t first, size_t last)
 {
-	const size_t lanes = pass->plan->kernels.lanes, hidden = pass->plan->layers[layer].hidden;
-	const size_t end = last * lanes < hidden ? last * lanes : hidden;
+	const size_t lanes = pass->plan->kernels.lanes, end = last * lanes < width ? last * lanes : width;
 	return (struct columns){first * lanes, end > first * lanes ? end - first * lanes : 0, (last - first) * lanes};
 }
 

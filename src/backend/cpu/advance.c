@@ -1,0 +1,362 @@
+/* advance.c exists to carry one layer and direction over one step: products, gates, and what follows them in order. */
+#include "backend/cpu/cpu.h"
+
+#include <string.h>
+
+struct strip sluice__strip(struct pass *pass, size_t layer, size_t direction, const struct team *team)
+{
+	const struct packed_layer *packed = &pass->plan->layers[layer];
+	const struct sluice__range own = sluice__share(packed->blocks, team->index, team->count);
+	struct strip strip = {.pass = pass,
+			      .layer = layer,
+			      .direction = direction,
+			      .packed = packed,
+			      .weights = &packed->direction[direction],
+			      .first = own.first,
+			      .last = own.last,
+			      .out_first = own.first,
+			      .out_last = own.last,
+			      .columns = sluice__pass_columns(pass, packed->hidden, own.first, own.last),
+			      .recurrent_type = pass->plan->panel_type};
+	strip.recurrent = packed_panels(pass->plan, strip.weights->recurrent);
+	if (packed->split || packed->options->projection) {
+		const struct sluice__range late = share_panels(packed->blocks, team->index, team->count);
+		const struct sluice__range out = share_panels(packed->out_vectors, team->index, team->count);
+		strip.late_first = late.first;
+		strip.late_last = late.last;
+		strip.out_first = out.first;
+		strip.out_last = out.last;
+	}
+	strip.out_columns = sluice__pass_columns(pass, packed->out, strip.out_first, strip.out_last);
+	return strip;
+}
+
+void sluice__advance_prepare(struct strip *strip, const struct team *team)
+{
+	struct pass *pass = strip->pass;
+	const struct workspace_map *map = &pass->plan->map;
+	const size_t layer = strip->layer, direction = strip->direction;
+	if (pass_masks_h(pass, layer) && !sluice__noise_mask_changes(pass, layer))
+		sluice__noise_mask(pass, layer, direction, 0, strip->out_columns,
+				   pass_piece(pass, map->mask[direction]));
+	if (!pass_thins(pass, layer))
+		return;
+	real *thinned = pass_piece(pass, map->thinned[direction]);
+	const struct packed_layer *packed = strip->packed;
+	const struct sluice__range rows = sluice__share(SLUICE__GATES * packed->hidden, team->index, team->count);
+	if (team->index == 0)
+		memset(thinned, 0,
+		       packed->blocks * SLUICE__GATES * pass->plan->kernels.lanes * packed->out * sizeof *thinned);
+	team_wait(team);
+	sluice__pack_thinned(pass, layer, direction, rows, false, thinned);
+	strip->recurrent = thinned;
+	strip->recurrent_type = SLUICE__REAL_DTYPE;
+	team_wait(team);
+}
+
+/* --- x without weights --- */
+
+/* x of one row, `width` numbers that may lie in two segments. */
+static real input_at(const struct rows *segments, size_t segment_width, size_t t, size_t n, size_t column)
+{
+	const struct rows *rows = &segments[column / segment_width];
+	return rows->at[t * rows->step + n * rows->row + column % segment_width];
+}
+
+void sluice__advance_place_input(const struct strip *strip, const struct rows x[MOST_SEGMENTS], size_t steps,
+				 real *gates)
+{
+	const struct pass *pass = strip->pass;
+	const struct packed_layer *packed = strip->packed;
+	const size_t lanes = pass->plan->kernels.lanes, hidden = packed->hidden;
+	const size_t gates_row = SLUICE__GATES * packed->padded, width = packed->segment[0].width;
+	const bool whole = packed->options->input == SLUICE_INPUT_GATES;
+	const real *bias = packed_reals(pass->plan, strip->weights->bias);
+	for (size_t row = 0; row < steps * pass->batch; row++)
+		for (size_t block = strip->first; block < strip->last; block++)
+			for (size_t gate = 0; gate < SLUICE__GATES; gate++) {
+				const size_t at = (block * SLUICE__GATES + gate) * lanes;
+				const size_t place = pass->prepared->limits.gate_place[gate];
+				const size_t first = whole ? (strip->direction * SLUICE__GATES + place) * hidden : 0;
+				real *to = gates + row * gates_row + at;
+				for (size_t lane = 0; lane < lanes; lane++) {
+					const size_t unit = block * lanes + lane;
+					to[lane] = bias[at + lane];
+					if (unit < hidden)
+						to[lane] += input_at(x, width, row / pass->batch, row % pass->batch,
+								     first + unit);
+				}
+			}
+}
+
+/* --- the parts of a step --- */
+
+/* h' as the gates see it. */
+static struct rows masked_h(const struct strip *strip, const struct moment *moment, const struct team *team)
+{
+	const struct pass *pass = strip->pass;
+	const struct workspace_map *map = &pass->plan->map;
+	const struct columns columns = strip->out_columns;
+	const size_t padded = strip->packed->out_padded;
+	real *mask = pass_piece(pass, map->mask[strip->direction]);
+	real *masked = pass_piece(pass, map->masked[strip->direction]);
+	if (!pass_masks_h(pass, strip->layer))
+		return (struct rows){moment->h_before, 0, moment->h_before_row};
+	if (sluice__noise_mask_changes(pass, strip->layer))
+		sluice__noise_mask(pass, strip->layer, strip->direction, moment->t, columns, mask);
+	for (size_t row = 0; row < pass->batch; row++) {
+		const real *h = moment->h_before + row * moment->h_before_row + columns.first;
+		const size_t at = row * padded + columns.first;
+		for (size_t j = 0; j < columns.units; j++)
+			masked[at + j] = mask[at + j] * h[j];
+	}
+	team_wait(team);
+	return (struct rows){masked, 0, padded};
+}
+
+/* The products that enter a step: its input, unless that has been projected, h, and c of full peepholes. They are added
+ * in this order. */
+static void set_operands(const struct strip *strip, const struct moment *moment, const struct rows *h,
+			 struct sluice__step *job)
+{
+	const struct packed_layer *packed = strip->packed;
+	const struct cpu_plan *plan = strip->pass->plan;
+	for (size_t each = 0; moment->fused && each < packed->segments; each++)
+		job->operand[job->operands++] = (struct sluice__operand){
+			moment->input[each].at, moment->input[each].row, packed->segment[each].width,
+			packed_panels(plan, packed->segment[each].forward[strip->direction]), plan->panel_type};
+	job->operand[job->operands++] =
+		(struct sluice__operand){h->at, h->row, packed->out, strip->recurrent, strip->recurrent_type};
+	if (packed->full)
+		job->operand[job->operands++] =
+			(struct sluice__operand){moment->c_before, moment->c_before_row, packed->hidden,
+						 packed_panels(plan, strip->weights->peephole), plan->panel_type};
+}
+
+static struct sluice__step job_of(const struct strip *strip, const struct moment *moment)
+{
+	const struct packed_layer *packed = strip->packed;
+	return (struct sluice__step){
+		.rows = strip->pass->batch,
+		.first = strip->first,
+		.last = strip->last,
+		.descending = moment->descending,
+		.start = moment->start ? moment->start : packed_reals(strip->pass->plan, strip->weights->bias),
+		.start_row = moment->start ? SLUICE__GATES * packed->padded : 0,
+		.cell = packed->standard ? NULL : &strip->weights->cell,
+		.c_prev = moment->c_before,
+		.c_prev_row = moment->c_before_row,
+		.c = moment->c,
+		.c_row = moment->c_row,
+		.h = moment->h,
+		.h_row = moment->h_row,
+		.gates = moment->gates,
+		.arguments = moment->arguments,
+		.gates_row = SLUICE__GATES * packed->padded,
+	};
+}
+
+/* A product over all rows of one step, for the vectors first .. last-1 of its result, whole panels. */
+static void multiply(const struct strip *strip, const struct rows *a, size_t depth, size_t offset, size_t width,
+		     size_t first, size_t last, bool add, real *c, size_t c_row)
+{
+	const struct pass *pass = strip->pass;
+	const struct cpu_plan *plan = pass->plan;
+	const struct columns columns = sluice__pass_columns(pass, width, first, last);
+	const struct product product = {
+		.last = 1,
+		.batch = pass->batch,
+		.a = {a->at, pass->batch * a->row, a->row},
+		.depth = depth,
+		.width = columns.units,
+		.panels = packed_panels(plan, offset + first * plan->kernels.lanes * depth * plan->panel_bytes),
+		.type = plan->panel_type,
+		.add = add,
+		.c = c + columns.first,
+		.c_step = pass->batch * c_row,
+		.c_row = c_row,
+		.c_padded = c_row % SLUICE__PAD == 0,
+	};
+	if (columns.units)
+		sluice__matrix_multiply(&plan->kernels, &product);
+}
+
+/* The output gate of a split cell, once all of e is there: a_o lies in `waiting`, q replaces it. */
+static void finish_output(const struct strip *strip, const struct sluice__step *job, real *q, size_t q_row)
+{
+	const struct pass *pass = strip->pass;
+	const struct packed_layer *packed = strip->packed;
+	real *waiting = pass_piece(pass, pass->plan->map.waiting[strip->direction]);
+	const struct rows e = {job->c, 0, job->c_row};
+	multiply(strip, &e, packed->hidden, strip->weights->memory, packed->hidden, strip->late_first, strip->late_last,
+		 true, waiting, packed->padded);
+	const struct sluice__output output = {
+		.rows = pass->batch,
+		.first = strip->late_first,
+		.last = strip->late_last,
+		.cell = &strip->weights->cell,
+		.a = waiting,
+		.a_row = packed->padded,
+		.c = job->c,
+		.c_row = job->c_row,
+		.q = q,
+		.q_row = q_row,
+		.gates = job->gates,
+		.arguments = job->arguments,
+		.gates_row = job->gates_row,
+	};
+	pass->plan->kernels.output(&output);
+}
+
+static void clip_rows(const struct strip *strip, real *h, size_t h_row, real clip)
+{
+	const struct columns columns = strip->out_columns;
+	for (size_t row = 0; row < strip->pass->batch; row++) {
+		real *at = h + row * h_row + columns.first;
+		for (size_t j = 0; j < columns.units; j++)
+			at[j] = at[j] > clip ? clip : at[j] < -clip ? -clip : at[j];
+	}
+}
+
+/* h = clip(P q), own columns, once all of q [N,padded] is there. */
+static void project(const struct strip *strip, const real *q, real *h, size_t h_row)
+{
+	const struct packed_layer *packed = strip->packed;
+	const struct rows rows = {q, 0, packed->padded};
+	multiply(strip, &rows, packed->hidden, strip->weights->projection, packed->out, strip->out_first,
+		 strip->out_last, false, h, h_row);
+	if (packed->options->projection_clip > 0)
+		clip_rows(strip, h, h_row, (real)packed->options->projection_clip);
+}
+
+void sluice__advance_project(const struct strip *strip, const real *q, real *h, size_t h_row, const struct team *team)
+{
+	team_wait(team);
+	project(strip, q, h, h_row);
+	team_wait(team);
+}
+
+/* to = z before + (1 - z) fresh, z being drawn for this step; to may be either. */
+static void zoneout(const struct strip *strip, size_t t, bool of_c, const real *before, size_t before_row,
+		    const real *fresh, size_t fresh_row, real *to, size_t to_row)
+{
+	const struct pass *pass = strip->pass;
+	const struct columns columns = of_c ? strip->columns : strip->out_columns;
+	const size_t row_stride = of_c ? strip->packed->padded : strip->packed->out_padded;
+	/* Threads may own other columns of h than of c, and need not be at the same of the two. */
+	const size_t *maps = of_c ? pass->plan->map.zone_c : pass->plan->map.zone_h;
+	real *zone = pass_piece(pass, maps[strip->direction]);
+	sluice__noise_zoneout(pass, strip->layer, strip->direction, t, of_c, columns, zone, row_stride);
+	for (size_t row = 0; row < pass->batch; row++)
+		for (size_t j = columns.first; j < columns.first + columns.units; j++) {
+			const real z = zone[row * row_stride + j];
+			to[row * to_row + j] = z * before[row * before_row + j] + (1 - z) * fresh[row * fresh_row + j];
+		}
+}
+
+static void copy_c(const struct strip *strip, const struct sluice__step *job, const struct moment *moment)
+{
+	for (size_t row = 0; row < strip->pass->batch; row++)
+		memcpy(moment->c + row * moment->c_row + strip->columns.first,
+		       job->c + row * job->c_row + strip->columns.first, strip->columns.units * sizeof *job->c);
+}
+
+void sluice__advance_round(const struct strip *strip, real *h, size_t h_row)
+{
+	const struct pass *pass = strip->pass;
+	for (size_t row = 0; row < pass->batch; row++)
+		pass->plan->kernels.round_to(pass->prepared->limits.data, strip->out_columns.units,
+					     h + row * h_row + strip->out_columns.first);
+}
+
+/* This step's h, c and gates into the run's arrays. */
+static void show(const struct strip *strip, const struct moment *moment)
+{
+	const struct pass *pass = strip->pass;
+	const struct sluice__network *network = pass->prepared->network;
+	const struct sluice__layer *layer = &network->layers[strip->layer];
+	const struct columns out = strip->out_columns, columns = strip->columns;
+	const size_t h_at = layer->h_column[strip->direction], c_at = layer->c_column[strip->direction];
+	const size_t lanes = pass->plan->kernels.lanes, gates_row = SLUICE__GATES * strip->packed->padded;
+	for (size_t n = 0; n < pass->batch; n++) {
+		if (pass->run->h)
+			sluice__exchange_store(pass, pass->run->h, network->h_width, moment->t, n, h_at + out.first,
+					       out.units, moment->h + n * moment->h_row + out.first);
+		if (pass->run->c)
+			sluice__exchange_store(pass, pass->run->c, network->c_width, moment->t, n, c_at + columns.first,
+					       columns.units, moment->c + n * moment->c_row + columns.first);
+		for (size_t at = 0; pass->run->gates && at < columns.units; at += lanes)
+			for (size_t gate = 0; gate < SLUICE__GATES; gate++) {
+				const size_t unit = columns.first + at, rest = columns.units - at;
+				const size_t place = pass->prepared->limits.gate_place[gate];
+				sluice__exchange_store(
+					pass, pass->run->gates, SLUICE__GATES * network->c_width, moment->t, n,
+					SLUICE__GATES * c_at + place * layer->hidden + unit,
+					rest < lanes ? rest : lanes,
+					moment->gates + n * gates_row + (unit * SLUICE__GATES + gate * lanes));
+			}
+	}
+}
+
+/* A step with anything besides the step kernel: EQUATIONS.md, "Cell, forward", line by line. */
+static void advance_options(const struct strip *strip, const struct moment *moment, const struct team *team)
+{
+	const struct pass *pass = strip->pass;
+	const struct workspace_map *map = &pass->plan->map;
+	const struct packed_layer *packed = strip->packed;
+	const sluice_layer *options = packed->options;
+	const size_t direction = strip->direction, t = moment->t;
+	const struct rows h = masked_h(strip, moment, team);
+	struct sluice__step job = job_of(strip, moment);
+	set_operands(strip, moment, &h, &job);
+	real *q = moment->h;
+	size_t q_row = moment->h_row;
+	if (options->projection) {
+		q = pass_piece(pass, map->q[direction]);
+		q_row = packed->padded;
+	}
+	/* All of c_before is an operand of a full peephole: c must not overwrite it. */
+	const bool fresh = options->zoneout_c > 0 || packed->full;
+	if (fresh) {
+		job.c = pass_piece(pass, map->fresh_c[direction]);
+		job.c_row = packed->padded;
+	}
+	job.h = packed->split ? pass_piece(pass, map->waiting[direction]) : q;
+	job.h_row = packed->split ? packed->padded : q_row;
+	pass->plan->kernels.step(&job);
+	if (packed->full || options->projection)
+		team_wait(team);
+	if (packed->split) {
+		finish_output(strip, &job, q, q_row);
+		if (options->projection)
+			team_wait(team);
+	}
+	if (options->projection)
+		project(strip, q, moment->h, moment->h_row);
+	if (options->zoneout_c > 0)
+		zoneout(strip, t, true, moment->c_before, moment->c_before_row, job.c, job.c_row, moment->c,
+			moment->c_row);
+	else if (fresh)
+		copy_c(strip, &job, moment);
+	if (options->zoneout_h > 0)
+		zoneout(strip, t, false, moment->h_before, moment->h_before_row, moment->h, moment->h_row, moment->h,
+			moment->h_row);
+	if (pass->plan->widens_data)
+		sluice__advance_round(strip, moment->h, moment->h_row);
+}
+
+void sluice__advance(const struct strip *strip, const struct moment *moment, const struct team *team)
+{
+	const struct pass *pass = strip->pass;
+	if (strip->packed->plain && !pass->run->mask) {
+		const struct rows h = {moment->h_before, 0, moment->h_before_row};
+		struct sluice__step job = job_of(strip, moment);
+		set_operands(strip, moment, &h, &job);
+		pass->plan->kernels.step(&job);
+	} else {
+		advance_options(strip, moment, team);
+	}
+	team_wait(team);
+	if (moment->shows)
+		show(strip, moment);
+}

@@ -1,0 +1,63 @@
+/* names.h exists so that the CPU backend can be built twice: the build in double calls its functions by other names. */
+#ifndef SLUICE_BACKEND_CPU_NAMES_H
+#define SLUICE_BACKEND_CPU_NAMES_H
+
+#include "base/real.h"
+
+#define sluice__backend_cpu SLUICE__REAL_NAME(sluice__backend_cpu)
+
+#ifdef SLUICE_REAL_F64
+#define sluice__pack_book SLUICE__REAL_NAME(sluice__pack_book)
+#define sluice__pack SLUICE__REAL_NAME(sluice__pack)
+#define sluice__pack_thinned SLUICE__REAL_NAME(sluice__pack_thinned)
+#define sluice__matrix_multiply SLUICE__REAL_NAME(sluice__matrix_multiply)
+#define sluice__matrix_gradient SLUICE__REAL_NAME(sluice__matrix_gradient)
+#define sluice__matrix_sum SLUICE__REAL_NAME(sluice__matrix_sum)
+#define sluice__matrix_columns SLUICE__REAL_NAME(sluice__matrix_columns)
+#define sluice__matrix_rows SLUICE__REAL_NAME(sluice__matrix_rows)
+#define sluice__pass_history SLUICE__REAL_NAME(sluice__pass_history)
+#define sluice__pass_record SLUICE__REAL_NAME(sluice__pass_record)
+#define sluice__pass_user SLUICE__REAL_NAME(sluice__pass_user)
+#define sluice__pass_x SLUICE__REAL_NAME(sluice__pass_x)
+#define sluice__pass_dy SLUICE__REAL_NAME(sluice__pass_dy)
+#define sluice__pass_output SLUICE__REAL_NAME(sluice__pass_output)
+#define sluice__through_time SLUICE__REAL_NAME(sluice__through_time)
+#define sluice__pass_y SLUICE__REAL_NAME(sluice__pass_y)
+#define sluice__pass_input SLUICE__REAL_NAME(sluice__pass_input)
+#define sluice__pass_input_dropped SLUICE__REAL_NAME(sluice__pass_input_dropped)
+#define sluice__pass_dropped SLUICE__REAL_NAME(sluice__pass_dropped)
+#define sluice__pass_columns SLUICE__REAL_NAME(sluice__pass_columns)
+#define sluice__pass_load SLUICE__REAL_NAME(sluice__pass_load)
+#define sluice__pass_directions SLUICE__REAL_NAME(sluice__pass_directions)
+#define sluice__pass_run SLUICE__REAL_NAME(sluice__pass_run)
+#define sluice__tape_size SLUICE__REAL_NAME(sluice__tape_size)
+#define sluice__pass_tape SLUICE__REAL_NAME(sluice__pass_tape)
+#define sluice__exchange_in SLUICE__REAL_NAME(sluice__exchange_in)
+#define sluice__exchange_out SLUICE__REAL_NAME(sluice__exchange_out)
+#define sluice__exchange_store SLUICE__REAL_NAME(sluice__exchange_store)
+#define sluice__exchange_load SLUICE__REAL_NAME(sluice__exchange_load)
+#define sluice__noise_dropout SLUICE__REAL_NAME(sluice__noise_dropout)
+#define sluice__noise_mask SLUICE__REAL_NAME(sluice__noise_mask)
+#define sluice__noise_mask_changes SLUICE__REAL_NAME(sluice__noise_mask_changes)
+#define sluice__noise_dropconnect SLUICE__REAL_NAME(sluice__noise_dropconnect)
+#define sluice__noise_zoneout SLUICE__REAL_NAME(sluice__noise_zoneout)
+#define sluice__strip SLUICE__REAL_NAME(sluice__strip)
+#define sluice__advance SLUICE__REAL_NAME(sluice__advance)
+#define sluice__advance_prepare SLUICE__REAL_NAME(sluice__advance_prepare)
+#define sluice__advance_place_input SLUICE__REAL_NAME(sluice__advance_place_input)
+#define sluice__cpu_forward SLUICE__REAL_NAME(sluice__cpu_forward)
+#define sluice__cpu_step SLUICE__REAL_NAME(sluice__cpu_step)
+#define sluice__cpu_describe SLUICE__REAL_NAME(sluice__cpu_describe)
+#define sluice__cpu_backward SLUICE__REAL_NAME(sluice__cpu_backward)
+#define sluice__forward_drop SLUICE__REAL_NAME(sluice__forward_drop)
+#define sluice__forward_gather_last SLUICE__REAL_NAME(sluice__forward_gather_last)
+#define sluice__restore_h SLUICE__REAL_NAME(sluice__restore_h)
+#define sluice__restore_dropped SLUICE__REAL_NAME(sluice__restore_dropped)
+#define sluice__restore_gates SLUICE__REAL_NAME(sluice__restore_gates)
+#define sluice__advance_project SLUICE__REAL_NAME(sluice__advance_project)
+#define sluice__advance_round SLUICE__REAL_NAME(sluice__advance_round)
+#define sluice__parameters_direction SLUICE__REAL_NAME(sluice__parameters_direction)
+#define sluice__parameters_readout SLUICE__REAL_NAME(sluice__parameters_readout)
+#endif
+
+#endif

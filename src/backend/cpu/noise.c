@@ -1,0 +1,150 @@
+/* noise.c exists to draw what a run leaves to chance: masks and zoneout, each a pure function of seed and place. */
+#include "backend/cpu/cpu.h"
+
+#include <math.h>
+
+#include "base/philox.h"
+
+/* A word of at least `threshold` means `kept`, a smaller one `lost`. Equations "Dropout" and "Zoneout" of EQUATIONS.md.
+ */
+struct chance {
+	uint32_t threshold;
+	real kept, lost;
+};
+
+static uint32_t threshold_of(float chance)
+{
+	return (uint32_t)floor((double)chance * 0x1p32);
+}
+
+static struct chance dropping(float dropout)
+{
+	return (struct chance){threshold_of(dropout), (real)(float)(1.0 / (1.0 - (double)dropout)), 0};
+}
+
+static void draw(uint64_t seed, const struct sluice__place *place, size_t block, const struct chance *chance,
+		 real factors[4])
+{
+	uint32_t words[4];
+	sluice__random(seed, place, block, words);
+	for (size_t lane = 0; lane < 4; lane++)
+		factors[lane] = words[lane] >= chance->threshold ? chance->kept : chance->lost;
+}
+
+static uint64_t sequence_of(const struct pass *pass, size_t row)
+{
+	return pass->run->sequence_ids ? pass->run->sequence_ids[row] : row;
+}
+
+void sluice__noise_dropout(const struct pass *pass, size_t layer, size_t direction, struct sluice__range steps,
+			   const real *from, size_t from_row, real *to, size_t to_row)
+{
+	const struct packed_layer *packed = &pass->plan->layers[layer];
+	const struct chance chance = dropping(packed->options->dropout);
+	struct sluice__place place = {SLUICE__DROPOUT, layer, direction, 0, 0};
+	for (size_t row = steps.first * pass->batch; row < steps.last * pass->batch; row++) {
+		place.step = pass->run->step_offset + row / pass->batch;
+		place.sequence = sequence_of(pass, row % pass->batch);
+		for (size_t unit = 0; unit < packed->out_padded; unit += 4) {
+			real factors[4];
+			draw(pass->run->seed, &place, unit / 4, &chance, factors);
+			for (size_t lane = 0; lane < 4; lane++)
+				to[row * to_row + unit + lane] = factors[lane] * from[row * from_row + unit + lane];
+		}
+	}
+}
+
+/* Draws the columns first .. first+units-1 of one row. */
+static void draw_columns(const struct pass *pass, const struct sluice__place *place, const struct chance *chance,
+			 struct columns columns, real *to)
+{
+	for (size_t unit = columns.first; unit < columns.first + columns.units;) {
+		real factors[4];
+		draw(pass->run->seed, place, unit / 4, chance, factors);
+		for (size_t lane = unit % 4; lane < 4 && unit < columns.first + columns.units; lane++, unit++)
+			to[unit] = factors[lane];
+	}
+}
+
+bool sluice__noise_mask_changes(const struct pass *pass, size_t layer)
+{
+	const sluice_layer *options = pass->plan->layers[layer].options;
+	const bool drawn = pass->run->training && options->recurrent_dropout > 0;
+	return (pass->run->mask && pass->run->mask_shape == SLUICE_MASK_STEP) ||
+	       (drawn && options->recurrent_dropout_shape == SLUICE_MASK_STEP);
+}
+
+/* The caller's part of a mask, for some columns of one row. */
+static void given_mask(const struct pass *pass, size_t layer, size_t direction, size_t t, size_t row,
+		       struct columns columns, real *to)
+{
+	const struct sluice__network *network = pass->prepared->network;
+	const size_t column = network->layers[layer].h_column[direction] + columns.first;
+	const sluice_mask_shape shape = pass->run->mask_shape;
+	const size_t bytes = sluice__dtype_bytes(pass->prepared->limits.data);
+	const char *mask = pass->run->mask;
+	if (shape == SLUICE_MASK_STEP) {
+		sluice__exchange_load(pass, mask, network->h_width, t, row, column, columns.units, to);
+		return;
+	}
+	const size_t first = (shape == SLUICE_MASK_SEQUENCE ? row * network->h_width : 0) + column;
+	pass->plan->kernels.widen(pass->prepared->limits.data, columns.units, mask + first * bytes, to);
+}
+
+void sluice__noise_mask(const struct pass *pass, size_t layer, size_t direction, size_t t, struct columns columns,
+			real *mask)
+{
+	enum { STRETCH = 64 };
+	const struct packed_layer *packed = &pass->plan->layers[layer];
+	const sluice_layer *options = packed->options;
+	const bool drawn = pass->run->training && options->recurrent_dropout > 0;
+	const struct chance chance = dropping(options->recurrent_dropout);
+	const sluice_mask_shape shape = options->recurrent_dropout_shape;
+	struct sluice__place place = {SLUICE__RECURRENT_DROPOUT, layer, direction, 0, 0};
+	if (shape == SLUICE_MASK_STEP)
+		place.step = pass->run->step_offset + t;
+	for (size_t row = 0; row < pass->batch; row++) {
+		real *to = mask + row * packed->out_padded;
+		if (shape != SLUICE_MASK_UNIT)
+			place.sequence = sequence_of(pass, row);
+		if (drawn)
+			draw_columns(pass, &place, &chance, columns, to);
+		if (!pass->run->mask)
+			continue;
+		for (size_t done = 0; done < columns.units; done += STRETCH) {
+			real given[STRETCH];
+			const size_t rest = columns.units - done, first = columns.first + done;
+			const struct columns part = {first, rest < STRETCH ? rest : STRETCH, 0};
+			given_mask(pass, layer, direction, t, row, part, given);
+			for (size_t j = 0; j < part.units; j++)
+				to[first + j] = drawn ? to[first + j] * given[j] : given[j];
+		}
+	}
+}
+
+void sluice__noise_zoneout(const struct pass *pass, size_t layer, size_t direction, size_t t, bool of_c,
+			   struct columns columns, real *zone, size_t row_stride)
+{
+	const sluice_layer *options = pass->plan->layers[layer].options;
+	const float part = of_c ? options->zoneout_c : options->zoneout_h;
+	const struct chance chance = {threshold_of(part), 0, 1};
+	struct sluice__place place = {of_c ? SLUICE__ZONEOUT_C : SLUICE__ZONEOUT_H, layer, direction,
+				      pass->run->step_offset + t, 0};
+	for (size_t row = 0; row < pass->batch; row++) {
+		real *to = zone + row * row_stride;
+		place.sequence = sequence_of(pass, row);
+		if (pass->run->training)
+			draw_columns(pass, &place, &chance, columns, to);
+		else
+			for (size_t unit = columns.first; unit < columns.first + columns.units; unit++)
+				to[unit] = (real)part;
+	}
+}
+
+void sluice__noise_dropconnect(const struct pass *pass, size_t layer, size_t direction, size_t row, size_t block,
+			       real factors[4])
+{
+	const struct chance chance = dropping(pass->plan->layers[layer].options->dropconnect);
+	const struct sluice__place place = {SLUICE__DROPCONNECT, layer, direction, row, 0};
+	draw(pass->run->seed, &place, block, &chance, factors);
+}

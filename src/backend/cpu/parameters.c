@@ -1,0 +1,267 @@
+/* parameters.c exists to sum the gradients of parameters over all rows and steps, once da is known. */
+#include "backend/cpu/cpu.h"
+
+#include <string.h>
+
+static bool accumulates(const struct pass *pass)
+{
+	return pass_accumulates(pass, SLUICE_ACCUMULATE_PARAMETERS);
+}
+
+static real *parameters_at(const struct pass *pass, size_t offset)
+{
+	return (real *)pass->gradients->dparameters + offset;
+}
+
+static struct gradient_product product_of(const struct pass *pass, const struct team *team)
+{
+	const struct workspace_map *map = &pass->plan->map;
+	return (struct gradient_product){
+		.steps = pass->steps,
+		.batch = pass->batch,
+		.add = accumulates(pass),
+		.columns = pass_piece(pass, map->columns),
+		.rows = pass_piece(pass, map->rows + (size_t)team->index * map->rows_bytes),
+	};
+}
+
+/* One layer and direction whose da is known. */
+struct known {
+	const struct pass *pass;
+	const struct team *team;
+	const struct sluice__layer *layer;
+	const struct packed_layer *packed;
+	size_t index, direction;
+	struct record record;
+	const real *da;
+};
+
+static struct gradient_product gates_product(const struct known *known, unsigned lacking)
+{
+	const size_t span = known->packed->span, da_row = SLUICE__GATES * span;
+	struct gradient_product product = product_of(known->pass, known->team);
+	product.a = (struct rows){known->da, known->pass->batch * da_row, da_row};
+	product.gates = SLUICE__GATES;
+	product.a_gate = span;
+	product.absent = sluice__layer_absent(known->packed->options, lacking);
+	product.height = known->packed->hidden;
+	return product;
+}
+
+static void multiply(const struct known *known, const struct gradient_product *product)
+{
+	sluice__matrix_gradient(&known->pass->plan->kernels, known->team, product);
+}
+
+/* h before every step as the gates saw it: the history, or a copy times the mask. */
+static struct rows seen_h(const struct known *known)
+{
+	const struct pass *pass = known->pass;
+	const struct workspace_map *map = &pass->plan->map;
+	const size_t padded = known->packed->out_padded, out = known->packed->out, index = known->index;
+	const struct sluice__range own = sluice__share(pass->steps, known->team->index, known->team->count);
+	const struct rows before = {history_before(&known->record.h, 0), pass->batch * padded, padded};
+	if (!pass_masks_h(pass, index))
+		return before;
+	/* Each thread needs whole masks here: it makes them in its steps' part of the result. */
+	real *masked = pass_piece(pass, map->masked_h[known->direction]);
+	const struct columns all = {0, out, known->packed->out_vectors * pass->plan->kernels.lanes};
+	for (size_t t = own.first; t < own.last; t++) {
+		real *to = masked + t * pass->batch * padded;
+		sluice__noise_mask(pass, index, known->direction, t, all, to);
+		for (size_t row = 0; row < pass->batch; row++)
+			for (size_t j = 0; j < out; j++)
+				to[row * padded + j] *= before.at[t * before.step + row * padded + j];
+	}
+	team_wait(known->team);
+	return (struct rows){masked, pass->batch * padded, padded};
+}
+
+/* dR = M (.) (what would be dR without DropConnect), rows by threads. */
+static void thin_gradient(const struct known *known, const real *from, real *dw)
+{
+	const size_t out = known->packed->out, rows = SLUICE__GATES * known->packed->hidden;
+	const struct sluice__range own = sluice__share(rows, known->team->index, known->team->count);
+	for (size_t row = own.first; row < own.last; row++)
+		for (size_t first = 0; first < out; first += 4) {
+			real factors[4];
+			sluice__noise_dropconnect(known->pass, known->index, known->direction, row, first / 4, factors);
+			for (size_t column = first; column < first + 4 && column < out; column++) {
+				const size_t at = row * out + column;
+				dw[at] = (accumulates(known->pass) ? dw[at] : 0) + factors[column - first] * from[at];
+			}
+		}
+	team_wait(known->team);
+}
+
+static void recurrent_gradient(const struct known *known)
+{
+	const bool thins = pass_thins(known->pass, known->index);
+	struct gradient_product product = gates_product(known, known->packed->options->no_recurrent_weights);
+	real *dw = parameters_at(known->pass, known->layer->weight_hh[known->direction]);
+	product.b = seen_h(known);
+	product.width = product.dw_row = known->packed->out;
+	product.dw = dw;
+	if (thins) {
+		product.dw = pass_piece(known->pass, known->pass->plan->map.drecurrent[known->direction]);
+		product.add = false;
+	}
+	multiply(known, &product);
+	if (thins)
+		thin_gradient(known, product.dw, dw);
+}
+
+static void input_gradient(const struct known *known)
+{
+	struct gradient_product product = gates_product(known, known->packed->options->no_input_weights);
+	if (known->packed->options->input != SLUICE_INPUT_WEIGHTS)
+		return;
+	product.dw_row = known->layer->inputs;
+	for (size_t each = 0; each < known->packed->segments; each++) {
+		product.b = sluice__pass_input(known->pass, known->index, each);
+		product.width = known->packed->segment[each].width;
+		product.dw = parameters_at(known->pass, known->layer->weight_ih[known->direction]) +
+			     known->packed->segment[each].first;
+		multiply(known, &product);
+	}
+}
+
+/* Full peepholes: against c before the step, the output gate's against the new one where it saw that. */
+static void full_gradient(const struct known *known, struct history e)
+{
+	const size_t hidden = known->packed->hidden, padded = known->packed->padded;
+	const unsigned lacking = known->packed->options->no_peepholes;
+	const unsigned waiting = known->packed->split ? SLUICE_GATE_O : 0;
+	struct gradient_product product = gates_product(known, lacking | waiting);
+	product.b = (struct rows){history_before(&known->record.c, 0), known->pass->batch * padded, padded};
+	product.width = product.dw_row = hidden;
+	product.dw = parameters_at(known->pass, known->layer->peephole_at[known->direction]);
+	multiply(known, &product);
+	if (!waiting || (sluice__layer_absent(known->packed->options, lacking) & SLUICE_GATE_O))
+		return;
+	product.a.at += 3 * product.a_gate;
+	product.gates = 1;
+	product.absent = 0;
+	product.b.at = history_at(&e, 0);
+	product.dw += 3 * hidden * hidden;
+	multiply(known, &product);
+}
+
+/* Sums that the cell kernel has made on the way: rows of H, rows that are absent stay or become zero. */
+static void copy_sums(const struct known *known, const real *sums, size_t rows, unsigned absent, real *to)
+{
+	if (known->team->index != 0)
+		return;
+	for (size_t row = 0; row < rows; row++)
+		for (size_t unit = 0; unit < known->packed->hidden; unit++) {
+			real *at = to + row * known->packed->hidden + unit;
+			const real sum = absent >> row & 1 ? 0 : sums[row * known->packed->span + unit];
+			*at = accumulates(known->pass) ? *at + sum : sum;
+		}
+}
+
+static void bias_gradient(const struct known *known)
+{
+	const struct pass *pass = known->pass;
+	const size_t hidden = known->packed->hidden, span = known->packed->span;
+	const unsigned absent = sluice__layer_absent(known->packed->options, 0);
+	for (size_t gate = 0; gate < SLUICE__GATES; gate++) {
+		real *to = parameters_at(pass, known->layer->bias_at[known->direction]) + gate * hidden;
+		if (!(absent >> gate & 1))
+			sluice__matrix_sum(&pass->plan->kernels, known->team, pass->steps * pass->batch,
+					   known->da + gate * span, SLUICE__GATES * span, hidden, accumulates(pass),
+					   to);
+		else if (!accumulates(pass) && known->team->index == 0)
+			memset(to, 0, hidden * sizeof *to);
+	}
+}
+
+static void projection_gradient(const struct known *known)
+{
+	const struct pass *pass = known->pass;
+	const struct workspace_map *map = &pass->plan->map;
+	const size_t out_padded = known->packed->out_padded, padded = known->packed->padded;
+	struct gradient_product product = product_of(pass, known->team);
+	product.a = (struct rows){pass_piece(pass, map->dr[known->direction]), pass->batch * out_padded, out_padded};
+	product.b = (struct rows){pass_piece(pass, map->qs[known->direction]), pass->batch * padded, padded};
+	product.gates = 1;
+	product.height = known->packed->out;
+	product.width = product.dw_row = known->packed->hidden;
+	product.dw = parameters_at(pass, known->layer->projection_at[known->direction]);
+	multiply(known, &product);
+}
+
+void sluice__parameters_direction(struct pass *pass, size_t index, size_t direction, const struct team *team)
+{
+	const struct workspace_map *map = &pass->plan->map;
+	const struct packed_layer *packed = &pass->plan->layers[index];
+	const sluice_layer *options = packed->options;
+	const struct known known = {
+		.pass = pass,
+		.team = team,
+		.layer = &pass->prepared->network->layers[index],
+		.packed = packed,
+		.index = index,
+		.direction = direction,
+		.record = sluice__pass_record(pass, index, direction),
+		.da = pass_piece(pass, map->da[direction]),
+	};
+	const real *sums = pass_piece(pass, map->sums[direction]);
+	struct history e = known.record.c;
+	if (options->zoneout_c > 0)
+		e = (struct history){pass_piece(pass, map->fresh_cs[direction]), 0, 0};
+	recurrent_gradient(&known);
+	input_gradient(&known);
+	if (known.layer->bias)
+		bias_gradient(&known);
+	if (options->peephole == SLUICE_PEEPHOLE_DIAGONAL)
+		copy_sums(&known, sums, SLUICE__GATES, sluice__layer_absent(options, options->no_peepholes),
+			  parameters_at(pass, known.layer->peephole_at[direction]));
+	if (packed->full)
+		full_gradient(&known, e);
+	if (options->projection)
+		projection_gradient(&known);
+	if (known.layer->slopes)
+		copy_sums(&known, sums + SLUICE__GATES * packed->span, SLUICE__SLOPES, 0,
+			  parameters_at(pass, known.layer->slopes_at[direction]));
+}
+
+/* --- the read-out --- */
+
+static void clear_readout(const struct pass *pass, const struct team *team)
+{
+	const struct sluice__network *network = pass->prepared->network;
+	if (team->index != 0 || accumulates(pass))
+		return;
+	memset(parameters_at(pass, network->readout_weight), 0, network->outputs * network->features * sizeof(real));
+	memset(parameters_at(pass, network->readout_bias), 0, network->outputs * sizeof(real));
+}
+
+void sluice__parameters_readout(struct pass *pass, const struct team *team)
+{
+	const struct sluice__network *network = pass->prepared->network;
+	const struct packed_layer *packed = &pass->plan->layers[network->layer_count - 1];
+	struct gradient_product product = product_of(pass, team);
+	if (!pass->gradients->dy) {
+		clear_readout(pass, team);
+		return;
+	}
+	if (pass->run->last_only) {
+		sluice__forward_gather_last(pass, team);
+		product.steps = 1;
+	}
+	product.a = sluice__pass_dy(pass);
+	product.gates = 1;
+	product.height = network->outputs;
+	product.dw_row = network->features;
+	product.width = packed->out;
+	for (size_t each = 0; each < pass->plan->readout.segments; each++) {
+		product.b = sluice__pass_output(pass, each);
+		product.dw = parameters_at(pass, network->readout_weight + each * product.width);
+		sluice__matrix_gradient(&pass->plan->kernels, team, &product);
+	}
+	/* Rows in order of memory: as good as in order of time, and fixed by the layout. */
+	const real *dy = pass->plan->widens_data ? product.a.at : pass->gradients->dy;
+	sluice__matrix_sum(&pass->plan->kernels, team, product.steps * pass->batch, dy, network->outputs,
+			   network->outputs, product.add, parameters_at(pass, network->readout_bias));
+}

@@ -1,0 +1,214 @@
+/* restore.c exists to give backward, in reals, what forward knew: widened, computed again, or taken from the run. */
+#include "backend/cpu/cpu.h"
+
+#include <string.h>
+
+static bool keeps_reals(const struct pass *pass)
+{
+	return pass->run->tape && pass->prepared->limits.tape == SLUICE__REAL_DTYPE;
+}
+
+/* Widens these columns of `rows` rows of the tape. */
+static void widen_columns(const struct pass *pass, size_t rows, size_t row_width, size_t first, size_t count,
+			  const void *from, real *to)
+{
+	const sluice_dtype type = pass->prepared->limits.tape;
+	const size_t bytes = sluice__dtype_bytes(type);
+	for (size_t row = 0; row < rows; row++) {
+		const size_t at = row * row_width + first;
+		pass->plan->kernels.widen(type, count, (const char *)from + at * bytes, to + at);
+	}
+}
+
+/* --- h --- */
+
+/* q = o s_c(c) of one step, own columns of [N,padded], from the run's gates and c. */
+static void output_of_run(const struct strip *strip, size_t t, real *q)
+{
+	const struct pass *pass = strip->pass;
+	const struct sluice__network *network = pass->prepared->network;
+	const size_t c_at = network->layers[strip->layer].c_column[strip->direction];
+	const size_t lanes = pass->plan->kernels.lanes, hidden = strip->packed->hidden;
+	const struct columns columns = strip->columns;
+	struct sluice__activation squash = strip->weights->cell.squash;
+	real *o = pass_piece(pass, pass->plan->map.waiting[strip->direction]);
+	if (squash.slopes)
+		squash.slopes += columns.first;
+	for (size_t n = 0; n < pass->batch; n++) {
+		real *at = q + n * strip->packed->padded;
+		memset(at + columns.first, 0, columns.vectors * sizeof *at);
+		sluice__exchange_load(pass, pass->run->c, network->c_width, t, n, c_at + columns.first, columns.units,
+				      at + columns.first);
+		sluice__exchange_load(pass, pass->run->gates, SLUICE__GATES * network->c_width, t, n,
+				      SLUICE__GATES * c_at + pass->prepared->limits.gate_place[3] * hidden +
+					      columns.first,
+				      columns.units, o + columns.first);
+		pass->plan->kernels.activate(&squash, columns.vectors / lanes, at + columns.first, NULL,
+					     at + columns.first);
+		for (size_t unit = columns.first; unit < columns.first + columns.units; unit++)
+			at[unit] *= o[unit];
+	}
+}
+
+/* h of all steps from the run's gates and c. Layers with zoneout have no plan that comes here. */
+static void rebuild_h(const struct strip *strip, const struct history *h, const struct team *team)
+{
+	struct pass *pass = strip->pass;
+	const struct packed_layer *packed = strip->packed;
+	const bool projected = packed->options->projection != 0;
+	real *q = pass_piece(pass, pass->plan->map.q[strip->direction]);
+	for (size_t t = 0; t < pass->steps; t++) {
+		real *to = history_at(h, t);
+		output_of_run(strip, t, projected ? q : to);
+		if (projected)
+			sluice__advance_project(strip, q, to, packed->out_padded, team);
+		if (pass->plan->widens_data)
+			sluice__advance_round(strip, to, packed->out_padded);
+		team_wait(team);
+	}
+}
+
+static void restore_h(struct pass *pass, size_t layer, size_t direction, const struct team *team)
+{
+	const struct strip strip = sluice__strip(pass, layer, direction, team);
+	const struct sluice__layer *sizes = &pass->prepared->network->layers[layer];
+	const struct record record = sluice__pass_record(pass, layer, direction);
+	const size_t padded = strip.packed->out_padded;
+	const bool backwards = pass_runs_backwards(pass, layer, direction);
+	if (pass->run->tape) {
+		const struct tape tape = sluice__pass_tape(pass, layer, direction);
+		widen_columns(pass, (pass->steps + 1) * pass->batch, padded, strip.out_columns.first,
+			      strip.out_columns.units, tape.h, record.h.time - (backwards ? 0 : record.h.step));
+	} else {
+		rebuild_h(&strip, &record.h, team);
+	}
+	/* The state before the first step is known better than the tape has it. */
+	sluice__pass_load(pass, pass->run->initial_state, sizes->h[direction], strip.out_columns,
+			  history_before(&record.h, pass_first_step(pass, layer, direction)), padded);
+}
+
+void sluice__restore_h(struct pass *pass, size_t layer, const struct team *team)
+{
+	if (!keeps_reals(pass))
+		sluice__pass_directions(pass, layer, team, restore_h);
+}
+
+void sluice__restore_dropped(struct pass *pass, size_t layer, const struct team *team)
+{
+	if (!sluice__pass_input_dropped(pass, layer))
+		return;
+	const struct packed_layer *before = &pass->plan->layers[layer - 1];
+	const size_t width = before->directions * before->out_padded;
+	if (pass->prepared->limits.tape_mode != SLUICE_TAPE_FULL) {
+		sluice__forward_drop(pass, layer, team);
+	} else if (!keeps_reals(pass)) {
+		const struct sluice__range own = sluice__share(pass->steps * pass->batch, team->index, team->count);
+		const sluice_dtype type = pass->prepared->limits.tape;
+		const char *from = sluice__pass_tape(pass, layer, 0).dropped;
+		pass->plan->kernels.widen(type, (own.last - own.first) * width,
+					  from + own.first * width * sluice__dtype_bytes(type),
+					  sluice__pass_dropped(pass, layer) + own.first * width);
+		team_wait(team);
+	}
+}
+
+/* --- gates and c --- */
+
+/* Every step once more, from the h and c that are known, for the sake of its gates. */
+static void repeat_steps(struct strip *strip, const struct record *record, const struct team *team)
+{
+	struct pass *pass = strip->pass;
+	const struct packed_layer *packed = strip->packed;
+	const struct workspace_map *map = &pass->plan->map;
+	const size_t gates_row = SLUICE__GATES * packed->padded, direction = strip->direction;
+	const bool fused = packed->options->input == SLUICE_INPUT_WEIGHTS;
+	struct rows input[MOST_SEGMENTS];
+	struct moment moment = {
+		.fused = fused,
+		.h_before_row = packed->out_padded,
+		.c_before_row = packed->padded,
+		.h = pass_piece(pass, map->spare_h[direction]),
+		.h_row = packed->out_padded,
+		.c = pass_piece(pass, map->spare_c[direction]),
+		.c_row = packed->padded,
+	};
+	for (size_t each = 0; each < packed->segments; each++)
+		input[each] = sluice__pass_input(pass, strip->layer, each);
+	sluice__advance_prepare(strip, team);
+	if (!fused)
+		sluice__advance_place_input(strip, input, pass->steps, record->gates);
+	for (size_t t = 0; t < pass->steps; t++) {
+		const size_t at = t * pass->batch * gates_row;
+		moment.t = t;
+		moment.start = fused ? NULL : record->gates + at;
+		moment.gates = record->gates + at;
+		moment.arguments = record->arguments ? record->arguments + at : NULL;
+		for (size_t each = 0; each < packed->segments; each++)
+			moment.input[each] = (struct rows){input[each].at + t * input[each].step, 0, input[each].row};
+		moment.h_before = history_before(&record->h, t);
+		moment.c_before = history_before(&record->c, t);
+		sluice__advance(strip, &moment, team);
+	}
+}
+
+static void widen_gates(const struct strip *strip, const struct record *record)
+{
+	const struct pass *pass = strip->pass;
+	const struct tape tape = sluice__pass_tape(pass, strip->layer, strip->direction);
+	const size_t width = SLUICE__GATES * pass->plan->kernels.lanes, rows = pass->steps * pass->batch;
+	const size_t gates_row = SLUICE__GATES * strip->packed->padded, first = strip->first * width;
+	const size_t count = (strip->last - strip->first) * width;
+	widen_columns(pass, rows, gates_row, first, count, tape.gates, record->gates);
+	if (record->arguments)
+		widen_columns(pass, rows, gates_row, first, count, tape.arguments, record->arguments);
+}
+
+/* Gates and c from the run's arrays into blocks of units. */
+static void load_gates(const struct strip *strip, const struct record *record)
+{
+	const struct pass *pass = strip->pass;
+	const struct sluice__network *network = pass->prepared->network;
+	const struct sluice__layer *sizes = &network->layers[strip->layer];
+	const size_t lanes = pass->plan->kernels.lanes, hidden = strip->packed->hidden, padded = strip->packed->padded;
+	const size_t c_at = sizes->c_column[strip->direction];
+	const struct columns columns = strip->columns;
+	for (size_t row = 0; row < pass->steps * pass->batch; row++) {
+		const size_t t = row / pass->batch, n = row % pass->batch;
+		real *c = history_at(&record->c, t) + n * padded + columns.first;
+		real *gates = record->gates + row * SLUICE__GATES * padded;
+		memset(c, 0, columns.vectors * sizeof *c);
+		memset(gates + SLUICE__GATES * columns.first, 0, SLUICE__GATES * columns.vectors * sizeof *gates);
+		sluice__exchange_load(pass, pass->run->c, network->c_width, t, n, c_at + columns.first, columns.units,
+				      c);
+		for (size_t unit = columns.first; unit < columns.first + columns.units; unit += lanes)
+			for (size_t gate = 0; gate < SLUICE__GATES; gate++) {
+				const size_t rest = columns.first + columns.units - unit;
+				sluice__exchange_load(
+					pass, pass->run->gates, SLUICE__GATES * network->c_width, t, n,
+					SLUICE__GATES * c_at + pass->prepared->limits.gate_place[gate] * hidden + unit,
+					rest < lanes ? rest : lanes, gates + SLUICE__GATES * unit + gate * lanes);
+			}
+	}
+	sluice__pass_load(pass, pass->run->initial_state, sizes->c[strip->direction], columns,
+			  history_before(&record->c, pass_first_step(pass, strip->layer, strip->direction)), padded);
+}
+
+static void restore_gates(struct pass *pass, size_t layer, size_t direction, const struct team *team)
+{
+	struct strip strip = sluice__strip(pass, layer, direction, team);
+	const struct record record = sluice__pass_record(pass, layer, direction);
+	const sluice_tape_mode mode = pass->prepared->limits.tape_mode;
+	if (mode == SLUICE_TAPE_RECOMPUTE)
+		repeat_steps(&strip, &record, team);
+	else if (mode == SLUICE_TAPE_OUTPUTS)
+		load_gates(&strip, &record);
+	else
+		widen_gates(&strip, &record);
+	team_wait(team);
+}
+
+void sluice__restore_gates(struct pass *pass, size_t layer, const struct team *team)
+{
+	if (!keeps_reals(pass) || pass->prepared->limits.tape_mode != SLUICE_TAPE_FULL)
+		sluice__pass_directions(pass, layer, team, restore_gates);
+}

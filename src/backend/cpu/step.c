@@ -1,0 +1,124 @@
+/* step.c exists for the single step of a stream: the same sums in the same order, without buffers over time. */
+#include "backend/cpu/cpu.h"
+
+#include <string.h>
+
+/* The input of a layer: x, or h of the layer before in the state, dropped if need be. */
+static struct rows step_input(const struct pass *pass, real *state, size_t layer)
+{
+	const struct sluice__network *network = pass->prepared->network;
+	if (layer == 0)
+		return (struct rows){sluice__pass_x(pass).at, 0, network->inputs};
+	struct rows rows = {state + network->layers[layer - 1].h[0], 0, network->state_row};
+	if (!sluice__pass_input_dropped(pass, layer))
+		return rows;
+	const size_t padded = pass->plan->layers[layer - 1].out_padded;
+	real *dropped = pass_piece(pass, pass->plan->map.step_x);
+	sluice__noise_dropout(pass, layer - 1, 0, (struct sluice__range){0, 1}, rows.at, rows.row, dropped, padded);
+	return (struct rows){dropped, 0, padded};
+}
+
+/* Start values of a layer that x enters without weights. */
+static const real *place_input(const struct strip *strip, const struct rows *input, real *gates)
+{
+	if (strip->packed->options->input == SLUICE_INPUT_WEIGHTS)
+		return NULL;
+	sluice__advance_place_input(strip, input, 1, gates);
+	return gates;
+}
+
+/* One layer of a step. The new h goes to scratch first: every unit still reads the old one. */
+static void step_layer(struct pass *pass, real *state, size_t layer, const struct team *team)
+{
+	const struct sluice__layer *sizes = &pass->prepared->network->layers[layer];
+	const struct workspace_map *map = &pass->plan->map;
+	const size_t state_row = pass->prepared->network->state_row;
+	const bool shows = pass->run->h || pass->run->c || pass->run->gates;
+	struct strip strip = sluice__strip(pass, layer, 0, team);
+	real *scratch = pass_piece(pass, map->step_h), *gates = pass_piece(pass, map->gates[0]);
+	struct moment moment = {
+		.input[0] = step_input(pass, state, layer),
+		.h_before = state + sizes->h[0],
+		.h_before_row = state_row,
+		.c_before = state + sizes->c[0],
+		.c_before_row = state_row,
+		.h = scratch,
+		.h_row = strip.packed->out_padded,
+		.c = state + sizes->c[0],
+		.c_row = state_row,
+		.gates = pass->run->gates || strip.packed->split ? gates : NULL,
+		.shows = shows,
+	};
+	moment.start = place_input(&strip, moment.input, gates);
+	moment.fused = !moment.start;
+	if (!strip.packed->plain || pass->run->mask)
+		sluice__advance_prepare(&strip, team);
+	sluice__advance(&strip, &moment, team);
+	for (size_t row = 0; row < pass->batch; row++)
+		memcpy(state + sizes->h[0] + row * state_row, scratch + row * moment.h_row,
+		       strip.packed->out * sizeof *scratch);
+}
+
+static void step_output(const struct pass *pass, real *state)
+{
+	const struct cpu_plan *plan = pass->plan;
+	const struct sluice__network *network = pass->prepared->network;
+	const struct rows input = step_input(pass, state, network->layer_count), y = sluice__pass_y(pass);
+	if (!network->readout) {
+		for (size_t row = 0; row < pass->batch; row++)
+			memcpy((real *)y.at + row * network->outputs, input.at + row * input.row,
+			       network->outputs * sizeof *input.at);
+		return;
+	}
+	const struct product product = {
+		.last = 1,
+		.batch = pass->batch,
+		.a = {input.at, pass->batch * input.row, input.row},
+		.depth = network->features,
+		.width = network->outputs,
+		.panels = packed_panels(plan, plan->readout.forward[0]),
+		.type = plan->panel_type,
+		.bias = packed_reals(plan, plan->readout.bias),
+		.c = (real *)y.at,
+		.c_step = pass->batch * network->outputs,
+		.c_row = network->outputs,
+	};
+	sluice__matrix_multiply(&plan->kernels, &product);
+}
+
+/* The state that the step works on: the final one, which starts as a copy of the initial one. */
+static real *step_state(const struct pass *pass)
+{
+	const size_t bytes = pass->prepared->network->state_row * pass->batch * sizeof(real);
+	real *state = pass->run->final_state;
+	if (!state)
+		state = pass_piece(pass, pass->plan->map.step_state);
+	if (!pass->run->initial_state)
+		memset(state, 0, bytes);
+	else if (state != pass->run->initial_state)
+		memcpy(state, pass->run->initial_state, bytes);
+	return state;
+}
+
+static void step(struct pass *pass, const struct team *team)
+{
+	real *state = step_state(pass);
+	if (pass->plan->widens_data)
+		sluice__exchange_in(pass, team, pass->run->x, pass->prepared->network->inputs, 1,
+				    pass_piece(pass, pass->plan->map.x));
+	for (size_t layer = 0; layer < pass->plan->layer_count; layer++)
+		step_layer(pass, state, layer, team);
+	if (!pass->run->y)
+		return;
+	step_output(pass, state);
+	if (pass->plan->widens_data)
+		sluice__exchange_out(pass, team, pass_piece(pass, pass->plan->map.y), pass->prepared->network->outputs,
+				     1, pass->run->y);
+}
+
+sluice_status sluice__cpu_step(const struct sluice__prepared *prepared, const sluice_run *run)
+{
+	struct pass pass = {.prepared = prepared, .plan = prepared->own, .run = run, .steps = 1, .batch = run->batch};
+	sluice__pass_run(&pass, 1, step);
+	return SLUICE_OK;
+}

@@ -1,0 +1,403 @@
+/* through_time.c exists to carry gradients of one layer and direction back through its steps. */
+#include "backend/cpu/cpu.h"
+
+#include <string.h>
+
+/* One layer and direction, as one thread works on it: its own panels of units and of h. */
+struct back {
+	struct pass *pass;
+	size_t layer, direction;
+	const struct packed_layer *packed;
+	const struct packed_direction *weights;
+	struct record record;
+	struct history e;           /* the new cell before zoneout */
+	size_t first, last;         /* vectors of the units */
+	size_t out_first, out_last; /* vectors of h */
+	struct columns columns, out_columns;
+	real *da, *dh, *dc;
+	const void *transposed; /* panels of R */
+	sluice_dtype transposed_type;
+};
+
+static struct back back_of(struct pass *pass, size_t layer, size_t direction, const struct team *team)
+{
+	const struct packed_layer *packed = &pass->plan->layers[layer];
+	const struct workspace_map *map = &pass->plan->map;
+	const struct sluice__range own = share_panels(packed->blocks, team->index, team->count);
+	const struct sluice__range out = share_panels(packed->out_vectors, team->index, team->count);
+	struct back back = {.pass = pass,
+			    .layer = layer,
+			    .direction = direction,
+			    .packed = packed,
+			    .weights = &packed->direction[direction],
+			    .record = sluice__pass_record(pass, layer, direction),
+			    .first = own.first,
+			    .last = own.last,
+			    .out_first = out.first,
+			    .out_last = out.last,
+			    .columns = sluice__pass_columns(pass, packed->hidden, own.first, own.last),
+			    .out_columns = sluice__pass_columns(pass, packed->out, out.first, out.last),
+			    .da = pass_piece(pass, map->da[direction]),
+			    .dh = pass_piece(pass, map->dh[direction]),
+			    .dc = pass_piece(pass, map->dc[direction]),
+			    .transposed_type = pass->plan->panel_type};
+	back.transposed = packed_panels(pass->plan, back.weights->transposed);
+	back.e = back.record.c;
+	return back;
+}
+
+static void store_part(real *to, const real *from, size_t count, bool add)
+{
+	for (size_t j = 0; j < count; j++)
+		to[j] = add ? to[j] + from[j] : from[j];
+}
+
+static void store_initial(const struct back *back)
+{
+	const struct pass *pass = back->pass;
+	const struct sluice__layer *layer = &pass->prepared->network->layers[back->layer];
+	const bool add = pass_accumulates(pass, SLUICE_ACCUMULATE_STATE);
+	const struct columns h = back->out_columns, c = back->columns;
+	real *state = pass->gradients->dinitial;
+	for (size_t row = 0; state && row < pass->batch; row++, state += pass->prepared->network->state_row) {
+		store_part(state + layer->h[back->direction] + h.first,
+			   back->dh + row * back->packed->out_padded + h.first, h.units, add);
+		store_part(state + layer->c[back->direction] + c.first, back->dc + row * back->packed->padded + c.first,
+			   c.units, add);
+	}
+}
+
+/* What a product multiplies, and where its result goes. */
+struct factor {
+	const real *a;
+	size_t a_row, depth;
+	const void *panels;
+	sluice_dtype type;
+};
+
+/* c (+)= a panels over the rows of one step (or of all, with `rows`), for the vectors first .. last-1 of c. */
+static void multiply(const struct back *back, size_t rows, const struct factor *factor, size_t first,
+		     struct columns columns, bool add, bool descending, real *c, size_t c_row)
+{
+	const struct sluice__kernels *kernels = &back->pass->plan->kernels;
+	const struct product product = {
+		.last = 1,
+		.batch = rows,
+		.a = {factor->a, rows * factor->a_row, factor->a_row},
+		.depth = factor->depth,
+		.width = columns.units,
+		.panels = (const char *)factor->panels +
+			  first * kernels->lanes * factor->depth * sluice__dtype_bytes(factor->type),
+		.type = factor->type,
+		.add = add,
+		.c = c + columns.first,
+		.c_step = rows * c_row,
+		.c_row = c_row,
+		.c_padded = true,
+		.descending = descending,
+	};
+	if (columns.units)
+		sluice__matrix_multiply(kernels, &product);
+}
+
+static struct factor factor_of(const struct back *back, const real *a, size_t a_row, size_t depth, size_t offset)
+{
+	return (struct factor){a, a_row, depth, packed_panels(back->pass->plan, offset), back->pass->plan->panel_type};
+}
+
+/* dh of the strip's columns from da of one step: da R. */
+static void multiply_recurrent(const struct back *back, const real *da, bool descending)
+{
+	const size_t depth = SLUICE__GATES * back->packed->span;
+	const struct factor factor = {da, depth, depth, back->transposed, back->transposed_type};
+	multiply(back, back->pass->batch, &factor, back->out_first, back->out_columns, false, descending, back->dh,
+		 back->packed->out_padded);
+}
+
+static struct sluice__cell_backward cell_of(const struct back *back, size_t t)
+{
+	const struct pass *pass = back->pass;
+	const struct packed_layer *packed = back->packed;
+	const size_t padded = packed->padded, gates_row = SLUICE__GATES * padded, da_row = SLUICE__GATES * packed->span;
+	const size_t at = t * pass->batch * gates_row;
+	return (struct sluice__cell_backward){
+		.rows = pass->batch,
+		.first = back->first,
+		.last = back->last,
+		.cell = packed->standard ? NULL : &back->weights->cell,
+		.parts = SLUICE__CELL_ALL,
+		.gates = back->record.gates + at,
+		.arguments = back->record.arguments ? back->record.arguments + at : NULL,
+		.gates_row = gates_row,
+		.c = history_at(&back->e, t),
+		.c_prev = history_before(&back->record.c, t),
+		.c_row = padded,
+		.c_prev_row = padded,
+		.dh = back->dh,
+		.dh_row = packed->out_padded,
+		.dc = back->dc,
+		.dc_row = padded,
+		.da = back->da + t * pass->batch * da_row,
+		.da_row = da_row,
+		.da_gate = packed->span,
+	};
+}
+
+/* dy of one step's h; NULL: zero. */
+static const real *dy_at(const struct back *back, size_t t)
+{
+	const struct pass *pass = back->pass;
+	if (!pass->gradients->dy && back->layer + 1 == pass->plan->layer_count)
+		return NULL;
+	return pass_dy_of(pass, back->layer) + t * pass->batch * pass_dy_row(pass, back->layer) +
+	       back->direction * back->packed->out_padded;
+}
+
+/* dr of one step, own columns of [N,out]: (1 - z) (dy + dh), zero where the projection was clipped; what zoneout hands
+ * on, z (dy + dh), goes to `carry`. `r`, if not NULL, is the projection before clipping, and may be `to`. */
+static void gradient_of_output(const struct back *back, size_t t, const real *r, real *to, real *carry)
+{
+	const struct pass *pass = back->pass;
+	const sluice_layer *options = back->packed->options;
+	const struct columns columns = back->out_columns;
+	const size_t padded = back->packed->out_padded, dy_row = pass_dy_row(pass, back->layer);
+	const real *dy = dy_at(back, t), clip = (real)options->projection_clip;
+	real *zone = pass_piece(pass, pass->plan->map.zone_h[back->direction]);
+	if (options->zoneout_h > 0)
+		sluice__noise_zoneout(pass, back->layer, back->direction, t, false, columns, zone, padded);
+	for (size_t row = 0; row < pass->batch; row++)
+		for (size_t j = columns.first; j < columns.first + columns.units; j++) {
+			const size_t at = row * padded + j;
+			const real dh = back->dh[at] + (dy ? dy[row * dy_row + j] : 0);
+			const real z = options->zoneout_h > 0 ? zone[at] : 0;
+			const bool clipped = r && (r[at] >= clip || r[at] <= -clip);
+			if (carry)
+				carry[at] = z * dh;
+			to[at] = clipped ? 0 : (1 - z) * dh;
+		}
+}
+
+/* dh of the step before: the mask's and zoneout's part in it. */
+static void finish_dh(const struct back *back, size_t t, const real *carry)
+{
+	const struct pass *pass = back->pass;
+	const struct columns columns = back->out_columns;
+	const size_t padded = back->packed->out_padded;
+	const bool masked = pass_masks_h(pass, back->layer);
+	real *mask = pass_piece(pass, pass->plan->map.mask[back->direction]);
+	if (masked && sluice__noise_mask_changes(pass, back->layer))
+		sluice__noise_mask(pass, back->layer, back->direction, t, columns, mask);
+	for (size_t row = 0; row < pass->batch; row++)
+		for (size_t j = columns.first; j < columns.first + columns.units; j++) {
+			const size_t at = row * padded + j;
+			const real dh = masked ? mask[at] * back->dh[at] : back->dh[at];
+			back->dh[at] = carry ? carry[at] + dh : dh;
+		}
+}
+
+/* Zoneout's split of dc: what stays with the old cell goes to `kept`. */
+static void split_dc(const struct back *back, size_t t, real *kept)
+{
+	const struct pass *pass = back->pass;
+	const struct columns columns = back->columns;
+	const size_t padded = back->packed->padded;
+	real *zone = pass_piece(pass, pass->plan->map.zone_c[back->direction]);
+	sluice__noise_zoneout(pass, back->layer, back->direction, t, true, columns, zone, padded);
+	for (size_t row = 0; row < pass->batch; row++)
+		for (size_t j = columns.first; j < columns.first + columns.units; j++) {
+			const size_t at = row * padded + j;
+			kept[at] = zone[at] * back->dc[at];
+			back->dc[at] = (1 - zone[at]) * back->dc[at];
+		}
+}
+
+static void add_dc(const struct back *back, const real *kept)
+{
+	const struct columns columns = back->columns;
+	for (size_t row = 0; row < back->pass->batch; row++)
+		for (size_t j = columns.first; j < columns.first + columns.units; j++)
+			back->dc[row * back->packed->padded + j] += kept[row * back->packed->padded + j];
+}
+
+/* Units that are only padding may have any gate values, even none that is a number; products read their da. */
+static void clear_padding(const struct back *back, real *da)
+{
+	const struct packed_layer *packed = back->packed;
+	const size_t rest = packed->span - packed->hidden;
+	for (size_t row = 0; rest && back->last == packed->blocks && row < back->pass->batch; row++)
+		for (size_t gate = 0; gate < SLUICE__GATES; gate++)
+			memset(da + (row * SLUICE__GATES + gate) * packed->span + packed->hidden, 0, rest * sizeof *da);
+}
+
+/* The cell of one step; a split one in two parts with a product between them. */
+static void cell_step(const struct back *back, struct sluice__cell_backward *job, const struct team *team)
+{
+	const struct cpu_plan *plan = back->pass->plan;
+	const struct packed_layer *packed = back->packed;
+	if (packed->split) {
+		job->parts = SLUICE__CELL_OUTPUT;
+		plan->kernels.cell_backward(job);
+		clear_padding(back, job->da);
+		team_wait(team);
+		const struct factor factor = factor_of(back, job->da + 3 * job->da_gate, job->da_row, packed->span,
+						       back->weights->memory_back);
+		multiply(back, back->pass->batch, &factor, back->first, back->columns, true, false, back->dc,
+			 packed->padded);
+		job->parts = SLUICE__CELL_REST;
+	}
+	plan->kernels.cell_backward(job);
+	clear_padding(back, job->da);
+}
+
+/* One step with anything besides the two kernels: EQUATIONS.md, "Backward", line by line. */
+static void step_options(const struct back *back, size_t t, bool descending, const struct team *team)
+{
+	const struct pass *pass = back->pass;
+	const struct workspace_map *map = &pass->plan->map;
+	const struct packed_layer *packed = back->packed;
+	const sluice_layer *options = packed->options;
+	const size_t direction = back->direction, step = t * pass->batch * packed->out_padded;
+	struct sluice__cell_backward job = cell_of(back, t);
+	real *dr = pass_piece(pass, map->dr[direction]) + (options->projection ? step : 0);
+	real *dq = pass_piece(pass, map->dq[direction]), *kept = pass_piece(pass, map->dc_kept[direction]);
+	real *carry = options->zoneout_h > 0 ? pass_piece(pass, map->carry[direction]) : NULL;
+	gradient_of_output(back, t, options->projection_clip > 0 && options->projection ? dr : NULL, dr, carry);
+	job.dh = dr;
+	if (options->projection) {
+		const struct factor factor =
+			factor_of(back, dr, packed->out_padded, packed->out, back->weights->projection_back);
+		team_wait(team);
+		multiply(back, pass->batch, &factor, back->first, back->columns, false, false, dq, packed->padded);
+		job.dh = dq;
+		job.dh_row = packed->padded;
+	}
+	if (options->zoneout_c > 0)
+		split_dc(back, t, kept);
+	real *sums = pass_piece(pass, map->sums[direction]);
+	job.dpeephole = options->peephole == SLUICE_PEEPHOLE_DIAGONAL ? sums : NULL;
+	job.dslopes = sums + SLUICE__GATES * packed->span;
+	cell_step(back, &job, team);
+	if (options->zoneout_c > 0)
+		add_dc(back, kept);
+	team_wait(team);
+	if (packed->full) {
+		const struct factor factor =
+			factor_of(back, job.da, job.da_row, SLUICE__GATES * packed->span, back->weights->peephole_back);
+		multiply(back, pass->batch, &factor, back->first, back->columns, true, descending, back->dc,
+			 packed->padded);
+	}
+	multiply_recurrent(back, job.da, descending);
+	if (carry || pass_masks_h(pass, back->layer))
+		finish_dh(back, t, carry);
+}
+
+static void step_plain(const struct back *back, size_t t, bool descending, const struct team *team)
+{
+	struct sluice__cell_backward job = cell_of(back, t);
+	job.dy = dy_at(back, t);
+	job.dy_row = pass_dy_row(back->pass, back->layer);
+	back->pass->plan->kernels.cell_backward(&job);
+	team_wait(team);
+	multiply_recurrent(back, job.da, descending);
+}
+
+/* e of all steps where zoneout has mixed c: clip(f c' + i g), own columns. */
+static void rebuild_e(struct back *back)
+{
+	struct pass *pass = back->pass;
+	const struct packed_layer *packed = back->packed;
+	const size_t lanes = pass->plan->kernels.lanes, padded = packed->padded;
+	const real clip = back->weights->cell.cell_clip;
+	real *e = pass_piece(pass, pass->plan->map.fresh_cs[back->direction]);
+	for (size_t row = 0; row < pass->steps * pass->batch; row++) {
+		const real *gates = back->record.gates + row * SLUICE__GATES * padded;
+		const real *c = history_before(&back->record.c, row / pass->batch) + row % pass->batch * padded;
+		for (size_t unit = back->first * lanes; unit < back->last * lanes; unit++) {
+			const real *at = gates + unit / lanes * SLUICE__GATES * lanes + unit % lanes;
+			const real fresh = at[lanes] * c[unit] + at[0] * at[2 * lanes];
+			e[row * padded + unit] = fresh > clip ? clip : fresh < -clip ? -clip : fresh;
+		}
+	}
+	back->e = (struct history){e, (ptrdiff_t)(pass->batch * padded), 0};
+}
+
+/* q of all steps, own columns, and with a clip r = P q, into the place of dr. */
+static void rebuild_projection(const struct back *back, const struct team *team)
+{
+	const struct pass *pass = back->pass;
+	const struct packed_layer *packed = back->packed;
+	const size_t lanes = pass->plan->kernels.lanes, padded = packed->padded, rows = pass->steps * pass->batch;
+	real *qs = pass_piece(pass, pass->plan->map.qs[back->direction]);
+	struct sluice__activation squash = back->weights->cell.squash;
+	if (squash.slopes)
+		squash.slopes += back->first * lanes;
+	for (size_t row = 0; row < rows; row++) {
+		const size_t first = back->first * lanes;
+		const real *gates = back->record.gates + row * SLUICE__GATES * padded;
+		real *q = qs + row * padded;
+		pass->plan->kernels.activate(
+			&squash, back->last - back->first,
+			history_at(&back->e, row / pass->batch) + row % pass->batch * padded + first, NULL, q + first);
+		for (size_t unit = first; unit < back->last * lanes; unit++)
+			q[unit] *= gates[(unit / lanes * SLUICE__GATES + 3) * lanes + unit % lanes];
+	}
+	team_wait(team);
+	const struct factor factor = factor_of(back, qs, padded, packed->hidden, back->weights->projection);
+	if (packed->options->projection_clip > 0)
+		multiply(back, rows, &factor, back->out_first, back->out_columns, false, false,
+			 pass_piece(pass, pass->plan->map.dr[back->direction]), packed->out_padded);
+}
+
+/* What a direction needs before its last step. */
+static void prepare(struct back *back, const struct team *team)
+{
+	struct pass *pass = back->pass;
+	const struct packed_layer *packed = back->packed;
+	const struct workspace_map *map = &pass->plan->map;
+	const size_t direction = back->direction, lanes = pass->plan->kernels.lanes;
+	real *sums = pass_piece(pass, map->sums[direction]);
+	for (size_t each = 0; each < SLUICE__GATES + SLUICE__SLOPES; each++)
+		memset(sums + each * packed->span + back->first * lanes, 0,
+		       (back->last - back->first) * lanes * sizeof *sums);
+	if (pass_masks_h(pass, back->layer) && !sluice__noise_mask_changes(pass, back->layer))
+		sluice__noise_mask(pass, back->layer, direction, 0, back->out_columns,
+				   pass_piece(pass, map->mask[direction]));
+	if (packed->options->zoneout_c > 0)
+		rebuild_e(back);
+	if (packed->options->projection)
+		rebuild_projection(back, team);
+	if (!pass_thins(pass, back->layer))
+		return;
+	real *thinned = pass_piece(pass, map->thinned_back[direction]);
+	const struct sluice__range rows = sluice__share(SLUICE__GATES * packed->hidden, team->index, team->count);
+	if (team->index == 0)
+		memset(thinned, 0, SLUICE__GATES * packed->span * packed->out_vectors * lanes * sizeof *thinned);
+	team_wait(team);
+	sluice__pack_thinned(pass, back->layer, direction, rows, true, thinned);
+	back->transposed = thinned;
+	back->transposed_type = SLUICE__REAL_DTYPE;
+	team_wait(team);
+}
+
+void sluice__through_time(struct pass *pass, size_t layer, size_t direction, const struct team *team)
+{
+	struct back back = back_of(pass, layer, direction, team);
+	const struct sluice__layer *sizes = &pass->prepared->network->layers[layer];
+	const bool plain = back.packed->plain && back.packed->standard && !pass->run->mask;
+	const bool backwards = pass_runs_backwards(pass, layer, direction);
+	sluice__pass_load(pass, pass->gradients->dfinal, sizes->h[direction], back.out_columns, back.dh,
+			  back.packed->out_padded);
+	sluice__pass_load(pass, pass->gradients->dfinal, sizes->c[direction], back.columns, back.dc,
+			  back.packed->padded);
+	if (!plain)
+		prepare(&back, team);
+	for (size_t done = pass->steps; done-- > 0;) {
+		const size_t t = backwards ? pass->steps - 1 - done : done;
+		/* As forward: what the step before read last is still in the cache. */
+		if (plain)
+			step_plain(&back, t, done % 2 != 0, team);
+		else
+			step_options(&back, t, done % 2 != 0, team);
+	}
+	store_initial(&back);
+}
