@@ -79,6 +79,69 @@ static void test_round_trip(void **state)
 	assert_int_equal(fixture_entries(), 1);
 }
 
+static sluice_model *layer_model(size_t inputs, const sluice_layer *layer)
+{
+	sluice_description description = SLUICE_DESCRIPTION_INIT;
+	sluice_model *model = NULL;
+	float *parameters;
+	size_t count;
+
+	description.inputs = inputs;
+	description.layer_count = 1;
+	description.layers = layer;
+	fixture_expect(sluice_model_create(fixture_context(), &description, &model), SLUICE_OK, "");
+	parameters = sluice_model_parameters(model, &count);
+	for (size_t k = 0; k < sluice_model_parameter_count(model); k++) {
+		sluice_parameter parameter = SLUICE_PARAMETER_INIT;
+
+		fixture_expect(sluice_model_parameter(model, k, &parameter), SLUICE_OK, "");
+		for (size_t element = 0; element < parameter.rows * parameter.columns; element++)
+			parameters[parameter.offset + element] = (float)(1000 * k + element);
+	}
+	return model;
+}
+
+/* The tensors that only some options bring, each with numbers of its own, and the option that takes one away. */
+static void test_options(void **state)
+{
+	sluice_layer layers[3] = {SLUICE_LAYER_INIT, SLUICE_LAYER_INIT, SLUICE_LAYER_INIT};
+	const size_t inputs[3] = {3, 5, 8000};
+	const char *path = fixture_path("options.sluice");
+
+	(void)state;
+	layers[0].hidden = 4;
+	layers[0].direction = SLUICE_BIDIRECTIONAL;
+	layers[0].projection = 2;
+	layers[0].peephole = SLUICE_PEEPHOLE_FULL;
+	layers[0].candidate_activation.kind = SLUICE_ACTIVATION_PRELU;
+	layers[0].zoneout_h = 0.25f;
+	layers[1].hidden = 5;
+	layers[1].input = SLUICE_INPUT_IDENTITY;
+	layers[1].peephole = SLUICE_PEEPHOLE_DIAGONAL;
+	layers[1].no_gates = SLUICE_GATE_O;
+	/* Input weights would be far more than a file may lack, but there are none. */
+	layers[2].hidden = 2000;
+	layers[2].projection = 1;
+	layers[2].input = SLUICE_INPUT_GATES;
+	for (size_t k = 0; k < 3; k++) {
+		sluice_model *model = layer_model(inputs[k], &layers[k]), *loaded;
+		const sluice_layer *read;
+
+		fixture_expect(sluice_model_save(fixture_context(), model, NULL, path), SLUICE_OK, "");
+		fixture_expect(sluice_model_load(fixture_context(), path, &loaded, NULL), SLUICE_OK, "");
+		expect_same(model, loaded);
+		read = sluice_model_description(loaded)->layers;
+		assert_int_equal(read->projection, layers[k].projection);
+		assert_int_equal(read->peephole, layers[k].peephole);
+		assert_int_equal(read->candidate_activation.kind, layers[k].candidate_activation.kind);
+		assert_int_equal(read->input, layers[k].input);
+		assert_int_equal(read->no_gates, layers[k].no_gates);
+		assert_true(read->zoneout_h == layers[k].zoneout_h);
+		sluice_model_destroy(loaded);
+		sluice_model_destroy(model);
+	}
+}
+
 /* What is not the model's goes into the file and comes out of it, again and again. */
 static void test_extra(void **state)
 {
@@ -236,8 +299,11 @@ static const struct {
 	{"1", MODEL("1", LAYER("4294967296", "0")), SLUICE_FORMAT, "overflows"},
 	{"1", "{\"inputs\":1,\"outputs\":9223372036854775807,\"layers\":[" LAYER("2", "0") "]}", SLUICE_FORMAT,
 	 "overflows"},
-	{"1", MODEL("1", "{\"hidden\":1,\"direction\":\"forward\",\"bias\":true,\"dropout\":0,\"cell_clip\":1}"),
-	 SLUICE_UNSUPPORTED, "cell_clip"},
+	{"1", MODEL("1", LAYER("100000", "0,\"projection\":1,\"peephole\":\"full\"")), SLUICE_FORMAT,
+	 "stands for at least 40000900000 weights"},
+	{"1", MODEL("1", LAYER("10000000", "0,\"projection\":10000000,\"input\":\"identity\"")), SLUICE_FORMAT,
+	 "stands for at least 500000000000000 weights"},
+	{"1", MODEL("1", LAYER("1", "0,\"cell_clip\":-1")), SLUICE_FORMAT, "cell_clip"},
 };
 
 static void test_texts(void **state)
@@ -365,11 +431,11 @@ static void test_memory_ends(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_extra),
-		cmocka_unit_test(test_changed),     cmocka_unit_test(test_tensors),
-		cmocka_unit_test(test_texts),       cmocka_unit_test(test_truncated),
-		cmocka_unit_test(test_corrupted),   cmocka_unit_test(test_old_survives),
-		cmocka_unit_test(test_memory_ends),
+		cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_options),
+		cmocka_unit_test(test_extra),        cmocka_unit_test(test_changed),
+		cmocka_unit_test(test_tensors),      cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_truncated),    cmocka_unit_test(test_corrupted),
+		cmocka_unit_test(test_old_survives), cmocka_unit_test(test_memory_ends),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
