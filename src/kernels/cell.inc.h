@@ -6,20 +6,40 @@ static inline vf limit(vf x, real clip)
 	return vf_max(vf_set(-clip), vf_min(vf_set(clip), x));
 }
 
+/* The two usual kinds in line: their long chains overlap with those of the other gates. */
+static inline vf value_of(const struct sluice__activation *activation, vf x, size_t unit)
+{
+	if (activation->kind == SLUICE_ACTIVATION_SIGMOID)
+		return act_sigmoid(x);
+	if (activation->kind == SLUICE_ACTIVATION_TANH)
+		return act_tanh(x);
+	return activate(activation, x, unit);
+}
+
+static inline vf slope_of(const struct sluice__activation *activation, vf x, vf y, size_t unit)
+{
+	if (activation->kind == SLUICE_ACTIVATION_SIGMOID)
+		return act_sigmoid_slope(y);
+	if (activation->kind == SLUICE_ACTIVATION_TANH)
+		return act_tanh_slope(y);
+	return activate_slope(activation, x, y, unit);
+}
+
 static inline vf gate_value(const struct sluice__cell *cell, size_t gate, vf a, size_t unit)
 {
 	if (cell->absent >> gate & 1)
 		return vf_set(1);
-	return activate(&cell->gate[gate], limit(a, cell->gate_clip), unit);
+	return value_of(&cell->gate[gate], limit(a, cell->gate_clip), unit);
 }
 
-/* One block of one row from its four pre-activations: EQUATIONS.md, "Cell, forward", up to q. */
-static NOINLINE void cell_forward(const struct sluice__step *job, size_t row, size_t block, const real *memory)
+/* Gates i f g and the new cell of one block in one row; memory holds its four pre-activations, and afterwards a_o as
+ * far as it can be known. */
+static inline vf cell_inner(const struct sluice__step *job, size_t row, size_t block, real *memory)
 {
 	const struct sluice__cell *cell = job->cell;
 	const size_t unit = block * LANES, at = block * (SLUICE__GATES * LANES);
 	const vf c_prev = vf_load(job->c_prev + row * job->c_prev_row + unit);
-	vf a[SLUICE__GATES], y[SLUICE__GATES];
+	vf a[SLUICE__GATES], y[3];
 	for (size_t gate = 0; gate < SLUICE__GATES; gate++) {
 		a[gate] = vf_load(memory + gate * LANES);
 		if (cell->peephole && (gate < 3 || cell->previous))
@@ -28,23 +48,47 @@ static NOINLINE void cell_forward(const struct sluice__step *job, size_t row, si
 	y[0] = gate_value(cell, 0, a[0], unit);
 	y[1] = cell->coupled ? vf_sub(vf_set(1), y[0]) : gate_value(cell, 1, a[1], unit);
 	y[2] = gate_value(cell, 2, a[2], unit);
-	y[3] = vf_set(0);
 	const vf c = limit(vf_fma(y[1], c_prev, vf_mul(y[0], y[2])), cell->cell_clip);
-	vf h = a[3];
-	if (!cell->split) {
-		if (cell->peephole && !cell->previous)
-			a[3] = vf_fma(vf_load(cell->peephole + at + 3 * LANES), c, a[3]);
-		y[3] = gate_value(cell, 3, a[3], unit);
-		h = vf_mul(y[3], activate(&cell->squash, c, unit));
-	}
-	vf_store(job->c + row * job->c_row + unit, c);
-	vf_store(job->h + row * job->h_row + unit, h);
-	for (size_t gate = 0; gate < SLUICE__GATES; gate++) {
+	for (size_t gate = 0; gate < 3; gate++) {
 		if (job->gates)
 			vf_store(job->gates + row * job->gates_row + at + gate * LANES, y[gate]);
 		if (job->arguments)
 			vf_store(job->arguments + row * job->gates_row + at + gate * LANES, a[gate]);
 	}
+	if (cell->peephole && !cell->previous)
+		a[3] = vf_fma(vf_load(cell->peephole + at + 3 * LANES), c, a[3]);
+	vf_store(memory + 3 * LANES, a[3]);
+	return c;
+}
+
+/* The output gate and h. */
+static inline void cell_outer(const struct sluice__step *job, size_t row, size_t block, vf c, const real *memory)
+{
+	const struct sluice__cell *cell = job->cell;
+	const size_t unit = block * LANES, at = row * job->gates_row + block * (SLUICE__GATES * LANES) + 3 * LANES;
+	const vf a = vf_load(memory + 3 * LANES);
+	vf h = a;
+	if (!cell->split) {
+		const vf o = gate_value(cell, 3, a, unit);
+		h = vf_mul(o, value_of(&cell->squash, c, unit));
+		if (job->gates)
+			vf_store(job->gates + at, o);
+		if (job->arguments)
+			vf_store(job->arguments + at, a);
+	}
+	vf_store(job->c + row * job->c_row + unit, c);
+	vf_store(job->h + row * job->h_row + unit, h);
+}
+
+/* One block of some rows from their pre-activations: EQUATIONS.md, "Cell, forward", up to q. All rows take the first
+ * half before one takes the second: where the output gate waits for c, the rows wait side by side. */
+static NOINLINE void cell_forward(const struct sluice__step *job, size_t row, size_t rows, size_t block, real *memory)
+{
+	vf c[TILE_ROWS];
+	for (size_t r = 0; r < rows; r++)
+		c[r] = cell_inner(job, row + r, block, memory + r * (SLUICE__GATES * LANES));
+	for (size_t r = 0; r < rows; r++)
+		cell_outer(job, row + r, block, c[r], memory + r * (SLUICE__GATES * LANES));
 }
 
 static void output_entry(const struct sluice__output *job)
@@ -56,7 +100,7 @@ static void output_entry(const struct sluice__output *job)
 			const vf a = vf_load(job->a + row * job->a_row + unit);
 			const vf o = gate_value(job->cell, 3, a, unit);
 			const vf c = vf_load(job->c + row * job->c_row + unit);
-			vf_store(job->q + row * job->q_row + unit, vf_mul(o, activate(&job->cell->squash, c, unit)));
+			vf_store(job->q + row * job->q_row + unit, vf_mul(o, value_of(&job->cell->squash, c, unit)));
 			if (job->gates)
 				vf_store(job->gates + at, o);
 			if (job->arguments)
@@ -122,13 +166,13 @@ static vf gate_backward(const struct cell_place *place, size_t gate, vf dy, vf p
 	if (job->arguments) {
 		argument = gate_at(place, job->arguments, gate);
 		const vf limited = limit(argument, place->cell->gate_clip);
-		da = inside(vf_mul(dy, activate_slope(activation, limited, y, place->unit)), argument,
+		da = inside(vf_mul(dy, slope_of(activation, limited, y, place->unit)), argument,
 			    place->cell->gate_clip);
 		if (activation->kind == SLUICE_ACTIVATION_PRELU && job->dslopes)
 			sum_up(job->dslopes + gate * job->da_gate + place->unit,
 			       vf_mul(dy, vf_min(limited, vf_set(0))));
 	} else {
-		da = vf_mul(dy, activate_slope(activation, argument, y, place->unit));
+		da = vf_mul(dy, slope_of(activation, argument, y, place->unit));
 	}
 	if (job->dpeephole)
 		sum_up(job->dpeephole + gate * job->da_gate + place->unit, vf_mul(da, peer));
@@ -148,7 +192,7 @@ static NOINLINE void cell_options_backward(const struct cell_place *place)
 	const vf c_prev = vf_load(job->c_prev + place->row * job->c_prev_row + unit);
 	const vf i = gate_at(place, job->gates, 0), f = gate_at(place, job->gates, 1);
 	const vf g = gate_at(place, job->gates, 2), o = gate_at(place, job->gates, 3);
-	const vf squashed = activate(&cell->squash, c, unit);
+	const vf squashed = value_of(&cell->squash, c, unit);
 	real *da = job->da + place->row * job->da_row + unit, *to_dc = job->dc + place->row * job->dc_row + unit;
 	vf dc = vf_load(to_dc);
 	if (job->parts & SLUICE__CELL_OUTPUT) {
@@ -162,7 +206,7 @@ static NOINLINE void cell_options_backward(const struct cell_place *place)
 	const vf ds = vf_mul(dq, o);
 	if (cell->squash.kind == SLUICE_ACTIVATION_PRELU && job->dslopes)
 		sum_up(job->dslopes + 4 * job->da_gate + unit, vf_mul(ds, vf_min(c, vf_set(0))));
-	dc = vf_fma(ds, activate_slope(&cell->squash, c, squashed, unit), dc);
+	dc = vf_fma(ds, slope_of(&cell->squash, c, squashed, unit), dc);
 	dc = inside(dc, c, cell->cell_clip);
 	vf di = vf_mul(dc, g);
 	const vf df = vf_mul(dc, c_prev);

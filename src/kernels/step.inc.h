@@ -17,16 +17,19 @@ static inline __attribute__((always_inline)) void step_cell(const struct sluice_
 	}
 }
 
-/* The same of a cell with options, whose pre-activations come by way of memory so that the products above keep all
- * registers. */
-static inline __attribute__((always_inline)) void step_options(const struct sluice__step *job, size_t row, size_t block,
-							       const vf a[SLUICE__GATES])
+/* The same of some rows of a cell with options, whose pre-activations come by way of memory so that the products above
+ * keep all registers. */
+static inline __attribute__((always_inline)) void step_options(const struct sluice__step *job, size_t rows, size_t row,
+							       size_t block, vf a[][SLUICE__PANEL_VECTORS])
 {
-	real memory[SLUICE__GATES * LANES];
+	real memory[TILE_ROWS * SLUICE__GATES * LANES];
 	UNROLL
-	for (size_t v = 0; v < SLUICE__GATES; v++)
-		vf_store(memory + v * LANES, a[v]);
-	cell_forward(job, row, block, memory);
+	for (size_t r = 0; r < rows; r++) {
+		UNROLL
+		for (size_t v = 0; v < SLUICE__GATES; v++)
+			vf_store(memory + (r * SLUICE__GATES + v) * LANES, a[r][v]);
+	}
+	cell_forward(job, row, rows, block, memory);
 }
 
 /* The products of one operand, whatever its storage type. */
@@ -68,9 +71,7 @@ static inline __attribute__((always_inline)) void step_tile(size_t rows, const s
 	for (size_t each = 0; each < job->operands; each++)
 		step_operand(rows, &job->operand[each], row, block, acc);
 	if (job->cell) {
-		UNROLL
-		for (size_t r = 0; r < rows; r++)
-			step_options(job, row + r, block, acc[r]);
+		step_options(job, rows, row, block, acc);
 		return;
 	}
 	UNROLL
@@ -124,8 +125,9 @@ static inline __attribute__((always_inline)) void step_pair(const struct sluice_
 		}
 	}
 	if (job->cell) {
-		step_options(job, row, block, acc);
-		step_options(job, row, block + 1, acc + SLUICE__GATES);
+		vf(*each)[SLUICE__PANEL_VECTORS] = (vf(*)[SLUICE__PANEL_VECTORS])acc;
+		step_options(job, 1, row, block, each);
+		step_options(job, 1, row, block + 1, each + 1);
 		return;
 	}
 	step_cell(job, row, block, acc);
