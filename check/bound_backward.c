@@ -166,7 +166,8 @@ static void output_gate_backward(struct bound_work *work, struct row *row)
 	}
 }
 
-/* Adds V_k^T da_k to d [H] for one gate and collects dV_k; the peephole saw the new cell or the one before. */
+/* Adds V_k^T da_k to d [H] for one gate, in one sum with what d was, and collects dV_k; the peephole saw the new cell
+ * or the one before. */
 static void peephole_backward(struct bound_work *work, struct row *row, int gate, int new_cell, struct number *d)
 {
 	const struct sluice__cell *cell = &work->network->cells[row->index];
@@ -182,11 +183,13 @@ static void peephole_backward(struct bound_work *work, struct row *row, int gate
 
 			if (!peephole_of(work, cell, gate, unit, k, &weight, &place))
 				continue;
+			if (!sum.count)
+				sum_add(&sum, d[k], exact(1));
 			sum_add(&sum, da, weight);
 			sum_add(&work->sums[place], da, c);
 		}
 		if (sum.count)
-			d[k] = add(d[k], sum_number(&sum));
+			d[k] = sum_number(&sum);
 	}
 }
 

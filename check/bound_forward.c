@@ -30,6 +30,10 @@ struct number sluice__bound_activation(const struct bound_work *work, const stru
 	evaluate(work, cell, which, unit, argument.value + argument.error, limit, &above, &slope, &other);
 	terms = fmax(terms, other);
 	error = fmax(fabs(below - value), fabs(above - value));
+	/* A value that jumps goes on from there with slope 1, back to where it jumped in the worst case. */
+	if (cell->activations[which].kind == SLUICE_ACTIVATION_HARD_SHRINK ||
+	    cell->activations[which].kind == SLUICE_ACTIVATION_THRESHOLD)
+		error += argument.error;
 	return (struct number){value, error + 8 * UNIT * (terms + error) + (double)FLT_MIN};
 }
 
@@ -271,13 +275,13 @@ static void output_forward(const struct bound_work *work, struct bound_view *vie
 	}
 }
 
-/* z old + (1 - z) new; a drawn z of 0 or 1 chooses. */
+/* z old + (1 - z) new; a drawn z of 0 or 1 chooses, but what it chooses may be flushed to zero. */
 static struct number zoned(double z, double old, struct number new)
 {
 	if (z == 0)
 		return new;
 	if (z == 1)
-		return exact(old);
+		return (struct number){old, (double)FLT_MIN};
 	return add(multiply(exact(z), exact(old)), multiply(rounded(1 - z, 0), new));
 }
 
@@ -381,8 +385,14 @@ static void row_later(struct bound_work *work, size_t index, size_t n)
 
 /* -------------------------------------------------------------------------------------------------- network ---- */
 
-/* What follows the layer reads h through dropout. */
-static void row_emit(struct bound_work *work, struct bound_view *view, size_t index, size_t n)
+/* What follows the layer reads h through dropout, as a number of the data type. */
+static struct number emitted(const struct bound_work *work, double factor, struct number h)
+{
+	return factor == 1 ? h : stored(work->storage.data, multiply(h, exact(factor)));
+}
+
+/* Backward has it from the h of the tape, or from the tape itself. */
+static void row_emit(struct bound_work *work, size_t index, size_t n)
 {
 	const struct sluice__cell *cell = &work->network->cells[index];
 	size_t first = n * work->network->widths[cell->layer + 1] + cell->column;
@@ -390,11 +400,12 @@ static void row_emit(struct bound_work *work, struct bound_view *view, size_t in
 	for (size_t k = 0; k < cell->out; k++) {
 		double factor = sluice__oracle_dropout_factor_f64(work->network, work->run, cell, k, 0, n);
 		size_t place = n * cell->out + k;
-		struct number h = {work->trace->h[index][place], view->h[index][place]};
+		struct number h = {work->trace->h[index][place], work->now.h[index][place]};
+		struct number seen = {work->trace->h[index][place], work->later.h[index][place]};
+		double kept = stored(work->storage.tape, emitted(work, factor, h)).error;
 
-		if (factor != 1)
-			h = stored(work->storage.data, multiply(h, exact(factor)));
-		view->inputs[cell->layer + 1][first + k] = h.error;
+		work->now.inputs[cell->layer + 1][first + k] = emitted(work, factor, h).error;
+		work->later.inputs[cell->layer + 1][first + k] = fmax(emitted(work, factor, seen).error, kept);
 	}
 }
 
@@ -452,12 +463,10 @@ void sluice__bound_forward(struct bound_work *work)
 	for (size_t index = 0; index < network->cell_count; index++)
 		for (size_t n = 0; n < work->run->batch; n++) {
 			row_forward(work, &work->now, index, n);
-			row_emit(work, &work->now, index, n);
 			row_report(work, index, n);
-			if (!work->gradients)
-				continue;
-			row_later(work, index, n);
-			row_emit(work, &work->later, index, n);
+			if (work->gradients)
+				row_later(work, index, n);
+			row_emit(work, index, n);
 		}
 	if (network->readout)
 		readout_forward(work);

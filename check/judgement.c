@@ -97,6 +97,7 @@ static sluice_status free_create(struct sluice__judgement *judgement)
 {
 	const struct sluice__network *network = &judgement->network;
 	const struct sluice__setting *setting = judgement->setting;
+	float scale = setting->scale != 0 ? setting->scale : 1;
 	size_t mask = setting->mask ? mask_count(judgement, setting->mask_shape) : 0;
 	struct sluice__data data;
 	sluice_status status = sluice__data_create(network, judgement->steps, judgement->batch, setting->seed, &data);
@@ -115,9 +116,9 @@ static sluice_status free_create(struct sluice__judgement *judgement)
 			.steps = judgement->steps,
 			.batch = judgement->batch,
 			.parameters = parameters_make(judgement, &data, &next),
-			.x = widen(&next, data.x, 1, setting->data, data.x_count),
-			.h0 = widen(&next, data.h0, 1, setting->data, data.h_count),
-			.c0 = widen(&next, data.c0, 1, SLUICE_F32, data.c_count),
+			.x = widen(&next, data.x, scale, setting->data, data.x_count),
+			.h0 = widen(&next, data.h0, scale, setting->data, data.h_count),
+			.c0 = widen(&next, data.c0, scale, SLUICE_F32, data.c_count),
 			.dy = widen(&next, data.dy, 1, setting->data, data.y_count),
 			.dh = widen(&next, data.dh, 1, SLUICE_F32, data.h_count),
 			.dc = widen(&next, data.dc, 1, SLUICE_F32, data.c_count),

@@ -114,6 +114,45 @@ static sluice_status memory_create(struct sluice__subject *subject)
 	return SLUICE_OK;
 }
 
+/* A tensor of a copy of the canonical block, or NULL. */
+static const float *tensor_at(const float *block, size_t offset)
+{
+	return offset == SLUICE__NONE ? NULL : block + offset;
+}
+
+/* Gives each cell's weights once more, from a copy of the block that is zeroed meanwhile. Half of each bias is the
+ * recurrent one: halves are exact and so is their sum. */
+static sluice_status halves_set(const struct sluice__subject *subject, float *block)
+{
+	const struct sluice__network *network = subject->network;
+	size_t bytes = network->parameter_count * sizeof(float);
+	float *copy = malloc(bytes);
+	sluice_status status = SLUICE_OK;
+
+	if (!copy)
+		return sluice_fail(SLUICE_OUT_OF_MEMORY, "no memory for %zu parameters", network->parameter_count);
+	memcpy(copy, block, bytes);
+	memset(block, 0, (network->readout ? network->readout_weight : network->parameter_count) * sizeof(float));
+	for (size_t index = 0; index < network->cell_count && status == SLUICE_OK; index++) {
+		const struct sluice__cell *cell = &network->cells[index];
+		sluice_weights weights = SLUICE_WEIGHTS_INIT;
+
+		for (size_t row = 0; row < 4 * cell->hidden && cell->bias != SLUICE__NONE; row++)
+			copy[cell->bias + row] /= 2;
+		weights.input = tensor_at(copy, cell->weight_ih);
+		weights.recurrent = copy + cell->weight_hh;
+		weights.bias = weights.recurrent_bias = tensor_at(copy, cell->bias);
+		weights.peephole = tensor_at(copy, cell->peephole);
+		weights.projection = tensor_at(copy, cell->weight_hr);
+		for (size_t place = 0; place < SLUICE__ACTIVATIONS; place++)
+			if (cell->activations[place].kind == SLUICE_ACTIVATION_PRELU)
+				weights.prelu[place] = copy + cell->prelu + place * cell->hidden;
+		status = sluice_model_set_weights(subject->model, cell->layer, cell->direction, &weights);
+	}
+	free(copy);
+	return status;
+}
+
 /* Puts the parameters into the model, whose tensors must lie where the network has them. */
 static sluice_status parameters_set(const struct sluice__subject *subject, const double *parameters)
 {
@@ -138,7 +177,7 @@ static sluice_status parameters_set(const struct sluice__subject *subject, const
 	}
 	for (size_t index = 0; index < count; index++)
 		block[index] = (float)parameters[index];
-	return SLUICE_OK;
+	return subject->options.two_biases ? halves_set(subject, block) : SLUICE_OK;
 }
 
 sluice_status sluice__subject_create(const sluice_description *description, const struct sluice__network *network,
@@ -276,23 +315,19 @@ static sluice_status state_read(struct sluice__subject *subject, size_t batch, c
 	return SLUICE_OK;
 }
 
-/* Elements of a mask for this many steps and rows. */
-static size_t mask_count(const struct sluice__subject *subject, const struct sluice__oracle_run_f64 *run, size_t steps)
+/* The mask of `steps` steps from step `first`; one that has steps is laid out as x is. */
+static void mask_give(struct sluice__subject *subject, const struct sluice__oracle_run_f64 *run, size_t first,
+		      size_t steps)
 {
-	size_t width = subject->network->h_width;
+	size_t S = subject->network->h_width;
 
-	if (run->mask_shape == SLUICE_MASK_UNIT)
-		return width;
-	return run->mask_shape == SLUICE_MASK_STEP ? steps * run->batch * width : run->batch * width;
-}
-
-/* Masks are time-major in every plan. */
-static void mask_give(struct sluice__subject *subject, const struct sluice__oracle_run_f64 *run)
-{
-	size_t count = run->mask ? mask_count(subject, run, run->steps) : 0;
-
-	for (size_t k = 0; k < count; k++)
-		sluice__storage_put(subject->options.data, run->mask[k], subject->mask, k);
+	if (!run->mask)
+		return;
+	if (run->mask_shape == SLUICE_MASK_STEP)
+		give(subject, steps, run->batch, S, NULL, run->mask + first * run->batch * S, subject->mask);
+	else
+		give(subject, 1, run->mask_shape == SLUICE_MASK_UNIT ? 1 : run->batch, S, NULL, run->mask,
+		     subject->mask);
 }
 
 /* What all kinds of run have in common. */
@@ -362,7 +397,7 @@ sluice_status sluice__subject_run(struct sluice__subject *subject, const struct 
 	if (status != SLUICE_OK)
 		return status;
 	give(subject, run->steps, run->batch, network->inputs, subject->x_columns, run->x, subject->x);
-	mask_give(subject, run);
+	mask_give(subject, run, 0, run->steps);
 	call.steps = run->steps;
 	call.tape = forward_only ? NULL : subject->tape;
 	call.h = subject->h;
@@ -385,20 +420,17 @@ sluice_status sluice__subject_run(struct sluice__subject *subject, const struct 
 sluice_status sluice__subject_stream(struct sluice__subject *subject, const struct sluice__oracle_run_f64 *run)
 {
 	const struct sluice__network *network = subject->network;
-	size_t element = sluice__storage_bytes(subject->options.data);
 	size_t x = run->batch * network->inputs, y = run->batch * network->outputs;
 	sluice_run call = run_of(subject, run);
 	sluice_status status = state_write(subject, run->batch, run->h0, run->c0, subject->initial);
 
 	if (status != SLUICE_OK)
 		return status;
-	mask_give(subject, run);
 	for (size_t t = 0; t < run->steps && status == SLUICE_OK; t++) {
 		give(subject, 1, run->batch, network->inputs, subject->x_columns, run->x + t * x, subject->x);
 		call.initial_state = t ? subject->final : call.initial_state;
 		call.step_offset = run->step_offset + t;
-		if (run->mask && run->mask_shape == SLUICE_MASK_STEP)
-			call.mask = (char *)subject->mask + t * mask_count(subject, run, 1) * element;
+		mask_give(subject, run, t, 1);
 		status = sluice_step(subject->plan, &call);
 		if (status == SLUICE_OK)
 			fetch(subject, 1, run->batch, network->outputs, NULL, subject->y,

@@ -15,6 +15,7 @@ struct sluice__subject_options {
 	int threads;
 	sluice_layout layout;
 	int training;
+	int two_biases;      /* the bias is given as two halves, and all else beside it, by sluice_model_set_weights */
 	size_t steps, batch; /* of the plan */
 	sluice_dtype weights, data, tape;
 	sluice_tape_mode tape_mode;

@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "compare.h"
-#include "judgement.h"
 #include "storage.h"
 #include "subject.h"
 
@@ -63,6 +62,7 @@ static sluice_status subject_open(struct trial *trial, size_t steps, size_t batc
 		.threads = setting->threads,
 		.layout = setting->layout,
 		.training = training,
+		.two_biases = setting->two_biases,
 		.steps = steps,
 		.batch = batch,
 		.weights = in_double ? SLUICE_F32 : setting->weights,
@@ -432,21 +432,28 @@ static sluice_status try_levels(struct trial *trial, const char *wanted)
 	return status;
 }
 
+sluice_status sluice__verify_judgement(struct sluice__judgement *judgement, unsigned parts, const char *isa,
+				       struct sluice__verify_report *report)
+{
+	struct trial trial = {.judgement = judgement, .parts = parts, .report = report};
+	sluice_status status = SLUICE_OK;
+
+	if (parts & (SLUICE__VERIFY_FORCED | SLUICE__VERIFY_CHUNKED))
+		status = sluice__judgement_force(judgement);
+	if (status == SLUICE_OK && parts & SLUICE__VERIFY_FREE)
+		status = sluice__judgement_transcribe(judgement);
+	return status == SLUICE_OK ? try_levels(&trial, isa) : status;
+}
+
 sluice_status sluice__verify_setting(const struct sluice__setting *setting, unsigned parts, const char *isa,
 				     struct sluice__verify_report *report)
 {
 	struct sluice__judgement judgement;
-	struct trial trial = {.judgement = &judgement, .parts = parts, .report = report};
 	sluice_status status = sluice__judgement_create(setting, &judgement);
 
 	if (status != SLUICE_OK)
 		return status;
-	if (parts & (SLUICE__VERIFY_FORCED | SLUICE__VERIFY_CHUNKED))
-		status = sluice__judgement_force(&judgement);
-	if (status == SLUICE_OK && parts & SLUICE__VERIFY_FREE)
-		status = sluice__judgement_transcribe(&judgement);
-	if (status == SLUICE_OK)
-		status = try_levels(&trial, isa);
+	status = sluice__verify_judgement(&judgement, parts, isa, report);
 	sluice__judgement_destroy(&judgement);
 	return status;
 }

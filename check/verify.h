@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "judgement.h"
 #include "problem.h"
 #include "setting.h"
 #include "sluice/sluice.h"
@@ -56,6 +57,10 @@ enum {
  * error. Errors: those of the library and OUT_OF_MEMORY; the report then holds the rows made so far. */
 sluice_status sluice__verify_setting(const struct sluice__setting *setting, unsigned parts, const char *isa,
 				     struct sluice__verify_report *report);
+
+/* The same of a judgement that has been created, to which what the parts need is added. */
+sluice_status sluice__verify_judgement(struct sluice__judgement *judgement, unsigned parts, const char *isa,
+				       struct sluice__verify_report *report);
 
 /* Judges a problem: all parts, or what a plan of f64 has of them. options NULL: all defaults. Errors: as
  * sluice__verify_setting. */
