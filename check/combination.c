@@ -66,7 +66,8 @@ static const struct rule {
 	{NO_WORD, {{OF(TAPE_MODE), OUTPUTS}, {OF(ZONEOUT_H), ON}, {OF(STEP), 3}}},
 	{NO_WORD, {{OF(TAPE_MODE), OUTPUTS}, {OF(ZONEOUT_C), ON}, {OF(STEP), 3}}},
 	{NO_DROPOUT, {{OF(DROPOUT), ON}, {OF(LAYERS), VALUE(0)}, {OF(READOUT), VALUE(0)}}},
-	{NO_STEP, {{OF(STEP), ON}, {OF(DIRECTION), OTHER_THAN(VALUE(0))}, {OF(STEP), 3}}},
+	{NO_STEP, {{OF(STEP), ON}, {OF(DIRECTION), VALUE(1) | VALUE(2)}, {OF(STEP), 3}}},
+	{NO_STEP, {{OF(STEP), ON}, {OF(DIRECTION), VALUE(3)}, {OF(LAYERS), OTHER_THAN(VALUE(0))}}},
 	{NO_REDRAW, {{OF(STEP), ON}, {OF(DROPCONNECT), ON}, {OF(TRAINING), ON}}},
 };
 
@@ -227,7 +228,8 @@ static void layers_describe(const struct sluice__combination *combination, int r
 		layer->projection = projection;
 		layer->direction = values[OF(DIRECTION)] == 3 ? (sluice_direction)(index % 2)
 							      : (sluice_direction)values[OF(DIRECTION)];
-		layer->dropout = values[OF(DROPOUT)] && follows ? 0.25f : 0;
+		/* One layer that nothing follows is a contradiction, which shall show. */
+		layer->dropout = values[OF(DROPOUT)] && (follows || count == 1) ? 0.25f : 0;
 		layer->input = input;
 		if (index && (input == SLUICE_INPUT_GATES || inputs != hidden))
 			layer->input = SLUICE_INPUT_WEIGHTS;

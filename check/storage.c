@@ -97,14 +97,13 @@ static double decode(const struct format *format, uint16_t bits)
 
 void sluice__storage_put(sluice_dtype dtype, double value, void *array, size_t index)
 {
-	double rounded = sluice__storage_round(dtype, value);
-
+	/* Conversion to float rounds to nearest even, too. */
 	if (dtype == SLUICE_F64)
-		((double *)array)[index] = rounded;
+		((double *)array)[index] = value;
 	else if (dtype == SLUICE_F32)
-		((float *)array)[index] = (float)rounded;
+		((float *)array)[index] = (float)value;
 	else
-		((uint16_t *)array)[index] = encode(format_of(dtype), rounded);
+		((uint16_t *)array)[index] = encode(format_of(dtype), sluice__storage_round(dtype, value));
 }
 
 double sluice__storage_get(sluice_dtype dtype, const void *array, size_t index)
