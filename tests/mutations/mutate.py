@@ -9,6 +9,11 @@ from pathlib import Path
 
 # What a judge runs, and the target it needs. The problems leave rests in every tile, vector and panel.
 PROBLEMS = ["t9n3i5h17l2bi", "t6n7i3h33l2rev", "t4n2i140h70", "t3n1i2h40", "t3n7i5h17l2bi"]
+OPTIONS = [
+    "t6n3i5h17peep", "t5n2i5h9peepnewclip", "t5n3i4h20peepfullzone", "t5n2i4h18proj5zone", "t5n2i4h18proj5clip",
+    "t5n3i5h17coupledmaskclip", "t5n2i68h17nox", "t5n2h17idxhard", "t5n3i5h18bidconn", "t5n3i5h17birdropzone",
+    "t5n3i5h17l2bf16peepnew", "t5n2i4h9bf16recompute", "t5n2i4h9outputspeep",
+]
 JUDGES = {
     "kernels": (["test_kernels"], ["tests/test_kernels"]),
     "bits": (["test_bits"], ["tests/test_bits"]),
@@ -19,6 +24,8 @@ JUDGES = {
     "layer": (["test_layer"], ["tests/test_layer"]),
     "accumulate": (["test_accumulate"], ["tests/test_accumulate"]),
     "verify": (["sluice_command"], ["tools/sluice", "verify", *PROBLEMS]),
+    "options": (["sluice_command"], ["tools/sluice", "verify", *OPTIONS]),
+    "combinations": (["test_combinations"], ["tests/test_combinations"]),
 }
 FOLDERS = ["include", "src", "check", "tests", "tools", "man", "examples", "cmake", "scripts"]
 
