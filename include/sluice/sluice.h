@@ -37,7 +37,7 @@ extern "C" {
 /* ------------------------------------------------------------------------------------------------- version ---- */
 
 #define SLUICE_VERSION_MAJOR 0
-#define SLUICE_VERSION_MINOR 1
+#define SLUICE_VERSION_MINOR 2
 #define SLUICE_VERSION_PATCH 0
 
 #if defined(_WIN32) && defined(SLUICE_SHARED)
