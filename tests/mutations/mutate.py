@@ -27,7 +27,7 @@ JUDGES = {
     "options": (["sluice_command"], ["tools/sluice", "verify", *OPTIONS]),
     "combinations": (["test_combinations"], ["tests/test_combinations"]),
 }
-FOLDERS = ["include", "src", "check", "tests", "tools", "man", "examples", "cmake", "scripts"]
+FOLDERS = ["include", "src", "check", "tests", "tools", "man", "examples", "bench", "cmake", "scripts"]
 
 
 def read_list(path):
