@@ -31,14 +31,19 @@ static const char *activation_name(sluice_activation_kind kind)
 	return names[kind];
 }
 
-/* What a layer's steps do besides the fused kernel, in the order in which they do it. */
-static void append_passes(struct text *text, const struct packed_layer *layer)
+/* What the kernel's epilogue does for a cell that is not the standard one; then what a layer's steps do besides the
+ * kernel, in the order in which they do it. */
+static void append_options(struct text *text, const struct packed_layer *layer)
 {
 	const sluice_layer *options = layer->options;
 	const struct {
 		bool done;
 		const char *what;
-	} passes[] = {
+	} parts[] = {
+		{options->peephole == SLUICE_PEEPHOLE_DIAGONAL, "diagonal peepholes"},
+		{options->gate_clip > 0 || options->cell_clip > 0, "clips"},
+		{options->coupled != 0, "coupled gates"},
+		{options->no_gates != 0, "absent gates"},
 		{options->input != SLUICE_INPUT_WEIGHTS, "x is placed, not multiplied"},
 		{options->dropconnect > 0, "R is packed with its mask once a training run"},
 		{options->recurrent_dropout > 0, "h is masked before the step"},
@@ -48,9 +53,9 @@ static void append_passes(struct text *text, const struct packed_layer *layer)
 		{options->zoneout_h > 0 || options->zoneout_c > 0, "zoneout after the step"},
 		{layer->keeps_arguments, "training keeps what the gates were activated from"},
 	};
-	for (size_t j = 0; j < sizeof passes / sizeof passes[0]; j++)
-		if (passes[j].done)
-			append(text, "; %s", passes[j].what);
+	for (size_t j = 0; j < sizeof parts / sizeof parts[0]; j++)
+		if (parts[j].done)
+			append(text, "; %s", parts[j].what);
 }
 
 static void append_layer(struct text *text, const struct packed_layer *layer, const struct sluice__layer *sizes,
@@ -66,7 +71,7 @@ static void append_layer(struct text *text, const struct packed_layer *layer, co
 		for (size_t slot = 0; slot < SLUICE__SLOTS; slot++)
 			append(text, " %s", activation_name(sluice__layer_activation(layer->options, slot).kind));
 	}
-	append_passes(text, layer);
+	append_options(text, layer);
 	append(text, "\n");
 }
 

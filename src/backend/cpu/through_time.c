@@ -9,6 +9,7 @@ struct back {
 	size_t layer, direction;
 	const struct packed_layer *packed;
 	const struct packed_direction *weights;
+	struct sluice__cell cell;
 	struct record record;
 	struct history e;           /* the new cell before zoneout */
 	size_t first, last;         /* vectors of the units */
@@ -30,6 +31,7 @@ static struct back back_of(struct pass *pass, size_t layer, size_t direction, co
 			    .direction = direction,
 			    .packed = packed,
 			    .weights = &packed->direction[direction],
+			    .cell = packed->direction[direction].cell,
 			    .record = sluice__pass_record(pass, layer, direction),
 			    .first = own.first,
 			    .last = own.last,
@@ -43,6 +45,9 @@ static struct back back_of(struct pass *pass, size_t layer, size_t direction, co
 			    .transposed_type = pass->plan->panel_type};
 	back.transposed = packed_panels(pass->plan, back.weights->transposed);
 	back.e = back.record.c;
+	/* A cell that was clipped comes back from the run's array as the rounded clip. */
+	if (pass->prepared->limits.tape_mode == SLUICE_TAPE_OUTPUTS)
+		pass->plan->kernels.round_to(pass->prepared->limits.data, 1, &back.cell.cell_clip);
 	return back;
 }
 
@@ -124,7 +129,7 @@ static struct sluice__cell_backward cell_of(const struct back *back, size_t t)
 		.rows = pass->batch,
 		.first = back->first,
 		.last = back->last,
-		.cell = packed->standard ? NULL : &back->weights->cell,
+		.cell = packed->standard ? NULL : &back->cell,
 		.parts = SLUICE__CELL_ALL,
 		.gates = back->record.gates + at,
 		.arguments = back->record.arguments ? back->record.arguments + at : NULL,
@@ -307,7 +312,7 @@ static void rebuild_e(struct back *back)
 	struct pass *pass = back->pass;
 	const struct packed_layer *packed = back->packed;
 	const size_t lanes = pass->plan->kernels.lanes, padded = packed->padded;
-	const real clip = back->weights->cell.cell_clip;
+	const real clip = back->cell.cell_clip;
 	real *e = pass_piece(pass, pass->plan->map.fresh_cs[back->direction]);
 	for (size_t row = 0; row < pass->steps * pass->batch; row++) {
 		const real *gates = back->record.gates + row * SLUICE__GATES * padded;
@@ -328,7 +333,7 @@ static void rebuild_projection(const struct back *back, const struct team *team)
 	const struct packed_layer *packed = back->packed;
 	const size_t lanes = pass->plan->kernels.lanes, padded = packed->padded, rows = pass->steps * pass->batch;
 	real *qs = pass_piece(pass, pass->plan->map.qs[back->direction]);
-	struct sluice__activation squash = back->weights->cell.squash;
+	struct sluice__activation squash = back->cell.squash;
 	if (squash.slopes)
 		squash.slopes += back->first * lanes;
 	for (size_t row = 0; row < rows; row++) {
