@@ -26,6 +26,19 @@ static bool adds_input(const struct pass *pass, size_t index)
 	return index == 0 && pass_accumulates(pass, SLUICE_ACCUMULATE_X);
 }
 
+/* Zeros behind the columns of the layer below, which its own way back reads by vectors. */
+static void clear_input_padding(const struct pass *pass, size_t index, struct sluice__range steps)
+{
+	const struct packed_layer *packed = &pass->plan->layers[index];
+	for (size_t each = 0; index > 0 && each < packed->segments; each++) {
+		const struct segment *segment = &packed->segment[each];
+		const struct rows to = input_gradient(pass, index, each);
+		for (size_t row = steps.first * pass->batch; row < steps.last * pass->batch; row++)
+			memset((real *)to.at + row * to.row + segment->width, 0,
+			       (segment->padded - segment->width) * sizeof(real));
+	}
+}
+
 /* x entered without weights: dx is da itself, or its sum over the gates. */
 static void place_gradient(struct pass *pass, size_t index, size_t direction, struct sluice__range steps)
 {
@@ -36,6 +49,7 @@ static void place_gradient(struct pass *pass, size_t index, size_t direction, st
 	const real *da = pass_piece(pass, pass->plan->map.da[direction]);
 	const size_t first = whole ? direction * SLUICE__GATES * hidden : 0;
 	const size_t width = packed->segment[0].width;
+	clear_input_padding(pass, index, steps);
 	for (size_t row = steps.first * pass->batch; row < steps.last * pass->batch; row++)
 		for (size_t j = 0; j < (whole ? SLUICE__GATES : 1) * hidden; j++) {
 			const size_t column = first + j, unit = j % hidden;
