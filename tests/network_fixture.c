@@ -28,6 +28,39 @@ void fill_random(float *to, size_t count, uint64_t seed)
 	}
 }
 
+/* Numbers below 1 in magnitude only. */
+static uint16_t truncate_to_f16(float value)
+{
+	uint32_t bits;
+	memcpy(&bits, &value, sizeof bits);
+	const uint32_t sign = bits >> 16 & 0x8000, exponent = bits >> 23 & 0xff, lowest = 127 - 14;
+	return (uint16_t)(exponent < lowest ? sign : sign | (exponent - lowest + 1) << 10 | (bits >> 13 & 0x3ff));
+}
+
+static uint16_t truncate_to_bf16(float value)
+{
+	uint32_t bits;
+	memcpy(&bits, &value, sizeof bits);
+	return (uint16_t)(bits >> 16);
+}
+
+void fill_random_as(sluice_dtype dtype, void *to, size_t count, uint64_t seed)
+{
+	float *values = aligned_zeros(count * sizeof *values);
+	fill_random(values, count, seed);
+	for (size_t j = 0; j < count; j++) {
+		if (dtype == SLUICE_F64)
+			((double *)to)[j] = (double)values[j];
+		else if (dtype == SLUICE_F16)
+			((uint16_t *)to)[j] = truncate_to_f16(values[j]);
+		else if (dtype == SLUICE_BF16)
+			((uint16_t *)to)[j] = truncate_to_bf16(values[j]);
+		else
+			((float *)to)[j] = values[j];
+	}
+	free(values);
+}
+
 void assert_ok(sluice_status status)
 {
 	if (status != SLUICE_OK)
@@ -43,20 +76,12 @@ void assert_refused(sluice_status status, sluice_status expected, const char *pa
 		fail_msg("\"%s\" does not contain \"%s\"", sluice_last_message(), part);
 }
 
-static void create_plan(struct network *network)
+sluice_description wish_description(const struct wish *wish, sluice_layer layers[WISH_LAYERS])
 {
-	const struct wish *wish = &network->wish;
-	sluice_context_options context_options = SLUICE_CONTEXT_OPTIONS_INIT;
 	sluice_description description = SLUICE_DESCRIPTION_INIT;
-	sluice_plan_options plan_options = SLUICE_PLAN_OPTIONS_INIT;
-	sluice_layer layers[4];
-	context_options.isa = wish->isa;
-	context_options.threads = wish->threads;
-	context_options.parallel = wish->parallel;
-	context_options.allocator = wish->allocator;
-	assert_ok(sluice_context_create(&context_options, &network->context));
 	for (size_t index = 0; index < wish->layers; index++) {
-		layers[index] = (sluice_layer)SLUICE_LAYER_INIT;
+		layers[index] = wish->options[index];
+		layers[index].size = sizeof layers[index];
 		layers[index].hidden = wish->hidden[index];
 		layers[index].direction = wish->direction[index];
 		layers[index].dropout = wish->dropout[index];
@@ -65,21 +90,68 @@ static void create_plan(struct network *network)
 	description.layer_count = wish->layers;
 	description.layers = layers;
 	description.outputs = wish->outputs;
+	return description;
+}
+
+sluice_plan_options wish_plan_options(const struct wish *wish)
+{
+	sluice_plan_options options = SLUICE_PLAN_OPTIONS_INIT;
+	options.steps = wish->steps;
+	options.batch = wish->batch;
+	options.training = wish->training;
+	options.layout = wish->layout;
+	options.flush_denormals = wish->flush_denormals;
+	options.weights = wish->weights;
+	options.data = wish->data;
+	options.tape = wish->tape;
+	options.tape_mode = wish->tape_mode;
+	options.gate_order = wish->gate_order;
+	return options;
+}
+
+static void create_plan(struct network *network)
+{
+	const struct wish *wish = &network->wish;
+	sluice_context_options context_options = SLUICE_CONTEXT_OPTIONS_INIT;
+	sluice_layer layers[WISH_LAYERS];
+	context_options.isa = wish->isa;
+	context_options.threads = wish->threads;
+	context_options.parallel = wish->parallel;
+	context_options.allocator = wish->allocator;
+	assert_ok(sluice_context_create(&context_options, &network->context));
+	const sluice_description description = wish_description(wish, layers);
 	assert_ok(sluice_model_create(network->context, &description, &network->model));
 	assert_ok(sluice_model_initialize(network->model, NULL));
-	plan_options.steps = wish->steps;
-	plan_options.batch = wish->batch;
-	plan_options.training = wish->training;
-	plan_options.layout = wish->layout;
-	plan_options.flush_denormals = wish->flush_denormals;
+	const sluice_plan_options plan_options = wish_plan_options(wish);
 	assert_ok(sluice_plan_create(network->model, &plan_options, &network->plan));
 }
 
-static void create_memory(struct network *network)
+static size_t width_of_h(const struct wish *wish, size_t layer)
+{
+	return wish->options[layer].projection ? wish->options[layer].projection : wish->hidden[layer];
+}
+
+static size_t directions_of(const struct wish *wish, size_t layer)
+{
+	return wish->direction[layer] == SLUICE_BIDIRECTIONAL ? 2 : 1;
+}
+
+static void find_widths(struct network *network)
 {
 	const struct wish *wish = &network->wish;
-	const size_t rows = wish->steps * wish->batch;
+	for (size_t layer = 0; layer < wish->layers; layer++) {
+		network->h_width += directions_of(wish, layer) * width_of_h(wish, layer);
+		network->c_width += directions_of(wish, layer) * wish->hidden[layer];
+	}
+	network->real_bytes = wish->data == SLUICE_F64 ? sizeof(double) : sizeof(float);
+	network->data_bytes = wish->data == SLUICE_F16 || wish->data == SLUICE_BF16 ? 2 : network->real_bytes;
 	network->outputs = sluice_model_outputs(network->model);
+	network->state_bytes = sluice_plan_state_size(network->plan, wish->batch);
+	network->tape_bytes = sluice_plan_tape_size(network->plan, wish->steps);
+}
+
+static void create_parameters(struct network *network)
+{
 	float *parameters = sluice_model_parameters(network->model, &network->parameter_count);
 	for (size_t j = 0; j < sluice_model_parameter_count(network->model); j++) {
 		sluice_parameter each = SLUICE_PARAMETER_INIT;
@@ -88,34 +160,51 @@ static void create_memory(struct network *network)
 			fill_random(parameters + each.offset, each.rows, 90 + j);
 	}
 	assert_ok(sluice_plan_update(network->plan));
-	network->state_bytes = sluice_plan_state_size(network->plan, wish->batch);
-	network->tape_bytes = sluice_plan_tape_size(network->plan, wish->steps);
-	network->x = aligned_zeros(rows * wish->inputs * sizeof(float));
-	network->dx = aligned_zeros(rows * wish->inputs * sizeof(float));
-	network->y = aligned_zeros(rows * network->outputs * sizeof(float));
-	network->dy = aligned_zeros(rows * network->outputs * sizeof(float));
-	network->dparameters = aligned_zeros(network->parameter_count * sizeof(float));
+}
+
+static void create_memory(struct network *network)
+{
+	const struct wish *wish = &network->wish;
+	const size_t rows = wish->steps * wish->batch, bytes = network->data_bytes;
+	network->x = aligned_zeros(rows * wish->inputs * bytes);
+	network->dx = aligned_zeros(rows * wish->inputs * bytes);
+	network->y = aligned_zeros(rows * network->outputs * bytes);
+	network->dy = aligned_zeros(rows * network->outputs * bytes);
+	network->dparameters = aligned_zeros(network->parameter_count * network->real_bytes);
 	network->initial = aligned_zeros(network->state_bytes);
 	network->final = aligned_zeros(network->state_bytes);
 	network->dinitial = aligned_zeros(network->state_bytes);
 	network->dfinal = aligned_zeros(network->state_bytes);
 	network->workspace = aligned_zeros(sluice_plan_workspace_size(network->plan));
 	network->tape = aligned_zeros(network->tape_bytes);
-	fill_random(network->x, rows * wish->inputs, 1);
-	fill_random(network->dy, rows * network->outputs, 2);
+	fill_random_as(wish->data, network->x, rows * wish->inputs, 1);
+	fill_random_as(wish->data, network->dy, rows * network->outputs, 2);
+	if (wish->mask) {
+		network->mask = aligned_zeros(rows * network->h_width * bytes);
+		fill_random_as(wish->data, network->mask, rows * network->h_width, 3);
+	}
+	if (wish->sequences) {
+		network->h = aligned_zeros(rows * network->h_width * bytes);
+		network->c = aligned_zeros(rows * network->c_width * bytes);
+		network->gates = aligned_zeros(rows * 4 * network->c_width * bytes);
+	}
 }
 
 static void fill_state(struct network *network, void *state, uint64_t seed)
 {
-	float h[8192];
-	for (size_t layer = 0; layer < network->wish.layers; layer++) {
-		size_t directions = network->wish.direction[layer] == SLUICE_BIDIRECTIONAL ? 2 : 1;
-		size_t count = network->wish.batch * network->wish.hidden[layer];
-		assert_true(count <= sizeof h / sizeof *h);
-		for (size_t direction = 0; direction < directions; direction++) {
-			fill_random(h, count, seed + 10 * layer + direction);
-			assert_ok(
-				sluice_state_write(network->plan, state, network->wish.batch, layer, direction, h, h));
+	const struct wish *wish = &network->wish;
+	const sluice_dtype dtype = wish->data == SLUICE_F64 ? SLUICE_F64 : SLUICE_F32;
+	memset(state, wish->poisoned ? 0xff : 0, network->state_bytes);
+	for (size_t layer = 0; layer < wish->layers; layer++) {
+		for (size_t direction = 0; direction < directions_of(wish, layer); direction++) {
+			const size_t h_count = wish->batch * width_of_h(wish, layer);
+			const size_t c_count = wish->batch * wish->hidden[layer];
+			void *h = aligned_zeros(h_count * sizeof(double)), *c = aligned_zeros(c_count * sizeof(double));
+			fill_random_as(dtype, h, h_count, seed + 10 * layer + direction);
+			fill_random_as(dtype, c, c_count, seed + 10 * layer + direction);
+			assert_ok(sluice_state_write(network->plan, state, wish->batch, layer, direction, h, c));
+			free(h);
+			free(c);
 		}
 	}
 }
@@ -130,6 +219,8 @@ struct network network_create(const struct wish *wish)
 	if (!network.wish.layers)
 		network.wish.layers = 1;
 	create_plan(&network);
+	find_widths(&network);
+	create_parameters(&network);
 	create_memory(&network);
 	fill_state(&network, network.initial, 1000);
 	fill_state(&network, network.dfinal, 2000);
@@ -139,7 +230,13 @@ struct network network_create(const struct wish *wish)
 	network.run.initial_state = network.initial;
 	network.run.final_state = network.final;
 	network.run.workspace = network.workspace;
-	network.run.tape = wish->training ? network.tape : NULL;
+	network.run.tape = network.tape_bytes ? network.tape : NULL;
+	network.run.mask = network.mask;
+	network.run.mask_shape = wish->mask_shape;
+	network.run.last_only = wish->last_only;
+	network.run.h = network.h;
+	network.run.c = network.c;
+	network.run.gates = network.gates;
 	network.run.training = wish->training;
 	network.run.seed = 42;
 	network.gradients = (sluice_gradients)SLUICE_GRADIENTS_INIT;
@@ -167,6 +264,10 @@ void network_destroy(struct network *network)
 	free(network->dfinal);
 	free(network->workspace);
 	free(network->tape);
+	free(network->mask);
+	free(network->h);
+	free(network->c);
+	free(network->gates);
 }
 
 struct member {

@@ -4,12 +4,15 @@
 
 #include <sluice/ops.h>
 
+enum { WISH_LAYERS = 4 };
+
 /* What a test wants; zero is a default throughout. */
 struct wish {
 	size_t steps, batch, inputs, layers, outputs;
-	size_t hidden[4];
-	sluice_direction direction[4];
-	float dropout[4];
+	size_t hidden[WISH_LAYERS];
+	sluice_direction direction[WISH_LAYERS];
+	float dropout[WISH_LAYERS];
+	sluice_layer options[WISH_LAYERS]; /* everything else of a layer */
 	const char *isa;
 	int threads;
 	sluice_parallel parallel;
@@ -17,6 +20,14 @@ struct wish {
 	int training;
 	sluice_layout layout;
 	sluice_choice flush_denormals;
+	sluice_dtype weights, data, tape;
+	sluice_tape_mode tape_mode;
+	const char *gate_order;
+	int mask; /* 1: runs are given one, of the shape below */
+	sluice_mask_shape mask_shape;
+	int last_only;
+	int sequences; /* 1: runs put out h, c and gates of all steps */
+	int poisoned;  /* 1: what states have between their numbers is not a number */
 };
 
 struct network {
@@ -25,12 +36,20 @@ struct network {
 	sluice_model *model;
 	sluice_plan *plan;
 	size_t outputs, parameter_count;
-	float *x, *y, *dy, *dx, *dparameters;
+	size_t h_width, c_width;       /* all h of a step side by side, all c */
+	size_t data_bytes, real_bytes; /* of a number of x, y and so on; of states and gradients of parameters */
+	float *x, *y, *dy, *dx;        /* in truth of the plan's data type */
+	float *dparameters;            /* f64 if the plan computes in it */
 	void *initial, *final, *dinitial, *dfinal, *workspace, *tape;
+	void *mask, *h, *c, *gates;
 	size_t state_bytes, tape_bytes;
 	sluice_run run;             /* ready for sluice_forward */
 	sluice_gradients gradients; /* ready for sluice_backward */
 };
+
+/* The description that a wish means, in the caller's layers, and the options of its plan. */
+sluice_description wish_description(const struct wish *wish, sluice_layer layers[WISH_LAYERS]);
+sluice_plan_options wish_plan_options(const struct wish *wish);
 
 /* Makes everything, with seeded random parameters and data. Fails the test on any error. */
 struct network network_create(const struct wish *wish);
@@ -41,6 +60,9 @@ void *aligned_zeros(size_t bytes);
 
 /* Zero-mean uniform numbers in [-1, 1), the same for the same seed. */
 void fill_random(float *to, size_t count, uint64_t seed);
+
+/* The same rounded towards zero to a storage type. */
+void fill_random_as(sluice_dtype dtype, void *to, size_t count, uint64_t seed);
 
 /* Fails the test with the library's sentence unless status is SLUICE_OK. */
 void assert_ok(sluice_status status);
