@@ -59,19 +59,118 @@ static const char *direction_name(sluice_direction direction)
 	return names[direction];
 }
 
+/* --- options of a layer: their names are those of sluice_layer, as in model files --- */
+
+static void print_flag(const void *field)
+{
+	(void)field;
+}
+
+static void print_number(const void *field)
+{
+	printf(" %g", (double)*(const float *)field);
+}
+
+static void print_size(const void *field)
+{
+	printf(" %zu", *(const size_t *)field);
+}
+
+static void print_gates(const void *field)
+{
+	putchar(' ');
+	for (unsigned k = 0; k < 4; k++)
+		if (*(const unsigned *)field >> k & 1)
+			putchar("ifgo"[k]);
+}
+
+static void print_activation(const void *field)
+{
+	static const char *const names[] = {
+#define ACTIVATION_NAME(name, text) [SLUICE_ACTIVATION_##name] = text,
+		SLUICE_ACTIVATION_MAP(ACTIVATION_NAME)
+#undef ACTIVATION_NAME
+	};
+	const sluice_activation *activation = field;
+	printf(" %s", names[activation->kind]);
+	if (activation->a != 0 || activation->b != 0 || activation->c != 0)
+		printf("(%g,%g,%g)", (double)activation->a, (double)activation->b, (double)activation->c);
+}
+
+static void print_peephole(const void *field)
+{
+	static const char *const names[] = {"none", "diagonal", "full"};
+	printf(" %s", names[*(const sluice_peephole *)field]);
+}
+
+static void print_input(const void *field)
+{
+	static const char *const names[] = {"weights", "identity", "gates"};
+	printf(" %s", names[*(const sluice_input *)field]);
+}
+
+static void print_mask_shape(const void *field)
+{
+	static const char *const names[] = {"sequence", "unit", "step"};
+	printf(" %s", names[*(const sluice_mask_shape *)field]);
+}
+
+/* All options whose default is zero. */
+static const struct layer_option {
+	const char *name;
+	size_t offset, bytes;
+	void (*print)(const void *field);
+} layer_options[] = {
+#define FIELD(field) #field, offsetof(sluice_layer, field), sizeof(((sluice_layer *)0)->field)
+	{FIELD(dropout), print_number},
+	{FIELD(input), print_input},
+	{FIELD(input_activation), print_activation},
+	{FIELD(forget_activation), print_activation},
+	{FIELD(candidate_activation), print_activation},
+	{FIELD(output_activation), print_activation},
+	{FIELD(cell_activation), print_activation},
+	{FIELD(peephole), print_peephole},
+	{FIELD(peephole_previous), print_flag},
+	{FIELD(projection), print_size},
+	{FIELD(projection_clip), print_number},
+	{FIELD(cell_clip), print_number},
+	{FIELD(gate_clip), print_number},
+	{FIELD(coupled), print_flag},
+	{FIELD(no_gates), print_gates},
+	{FIELD(no_input_weights), print_gates},
+	{FIELD(no_recurrent_weights), print_gates},
+	{FIELD(no_peepholes), print_gates},
+	{FIELD(recurrent_dropout), print_number},
+	{FIELD(recurrent_dropout_shape), print_mask_shape},
+	{FIELD(zoneout_h), print_number},
+	{FIELD(zoneout_c), print_number},
+	{FIELD(dropconnect), print_number},
+#undef FIELD
+};
+
+static void print_layer(const sluice_layer *layer, size_t index)
+{
+	static const unsigned char zeros[sizeof(sluice_activation)];
+	printf("layer %zu: %zu units, %s", index, layer->hidden, direction_name(layer->direction));
+	if (layer->no_bias)
+		printf(", no bias");
+	for (size_t k = 0; k < sizeof(layer_options) / sizeof(layer_options[0]); k++) {
+		const struct layer_option *option = &layer_options[k];
+		const char *field = (const char *)layer + option->offset;
+		if (memcmp(field, zeros, option->bytes) == 0)
+			continue;
+		printf(", %s", option->name);
+		option->print(field);
+	}
+	putchar('\n');
+}
+
 static void print_description(const sluice_model *model)
 {
 	const sluice_description *description = sluice_model_description(model);
 	printf("inputs: %zu\n", description->inputs);
-	for (size_t k = 0; k < description->layer_count; k++) {
-		const sluice_layer *layer = &description->layers[k];
-		printf("layer %zu: %zu units, %s", k, layer->hidden, direction_name(layer->direction));
-		if (layer->no_bias)
-			printf(", no bias");
-		if (layer->dropout > 0)
-			printf(", dropout %g", (double)layer->dropout);
-		putchar('\n');
-	}
+	for (size_t k = 0; k < description->layer_count; k++)
+		print_layer(&description->layers[k], k);
 	if (description->outputs)
 		printf("read-out: %zu\n", description->outputs);
 	printf("outputs: %zu\n", sluice_model_outputs(model));
