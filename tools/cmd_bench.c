@@ -1,12 +1,16 @@
 /* cmd_bench.c: `sluice bench`, problems timed beside the ceiling that this machine reaches in the same run. */
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "args.h"
 #include "check/data.h"
+#include "check/network.h"
 #include "check/peak.h"
 #include "check/problem.h"
+#include "check/setting.h"
+#include "check/storage.h"
 #include "check/timing.h"
 #include "tool.h"
 
@@ -43,19 +47,22 @@ static const struct args_command command = {
 /* Different inputs that single steps take in turn. */
 #define RING 64
 
-enum { PIECES = 10 };
+enum { PIECES = 13 };
 
 /* A problem ready to be run. */
 struct subject {
 	struct sluice__problem problem;
+	struct sluice__problem_model description;
+	struct sluice__setting setting;
 	sluice_context *context;
 	sluice_model *model;
 	sluice_plan *plan;
 	sluice_run run;
 	sluice_gradients gradients;
-	float *x, *dy;
-	size_t place;   /* in the ring */
-	float consumed; /* a sum of outputs, so that none is computed for nothing */
+	char *x;
+	size_t h_width, c_width; /* of all h, of all c side by side */
+	size_t place;            /* in the ring */
+	double consumed;         /* a sum of outputs, so that none is computed for nothing */
 	struct {
 		void *memory;
 		size_t bytes;
@@ -77,13 +84,35 @@ static void *take(struct subject *subject, size_t count, size_t bytes)
 	return memory;
 }
 
+/* An array of the data type with random numbers. */
+static void *take_random(struct subject *subject, const char *name, size_t count)
+{
+	enum { STRETCH = 256 };
+	const sluice_dtype type = subject->setting.data;
+	const size_t bytes = sluice__storage_bytes(type);
+	char *array = take(subject, count, bytes);
+	for (size_t done = 0; array && done < count; done += STRETCH) {
+		float values[STRETCH];
+		const size_t part = count - done < STRETCH ? count - done : STRETCH;
+		sluice__data_fill(1 + done, name, 1, part, values);
+		for (size_t k = 0; k < part; k++)
+			sluice__storage_put(type, (double)values[k], array, done + k);
+	}
+	return array;
+}
+
+static void consume(struct subject *subject, const void *array, sluice_dtype type)
+{
+	subject->consumed += sluice__storage_get(type, array, 0);
+}
+
 /* ----------------------------------------------------------------------------------------------- the passes ---- */
 
 static int run_forward(void *argument)
 {
 	struct subject *subject = argument;
 	sluice_status status = sluice_forward(subject->plan, &subject->run);
-	subject->consumed += ((const float *)subject->run.y)[0];
+	consume(subject, subject->run.y, subject->setting.data);
 	return (int)status;
 }
 
@@ -91,7 +120,7 @@ static int run_backward(void *argument)
 {
 	struct subject *subject = argument;
 	sluice_status status = sluice_backward(subject->plan, &subject->run, &subject->gradients);
-	subject->consumed += ((const float *)subject->gradients.dparameters)[0];
+	consume(subject, subject->gradients.dparameters, subject->setting.data == SLUICE_F64 ? SLUICE_F64 : SLUICE_F32);
 	return (int)status;
 }
 
@@ -99,31 +128,51 @@ static int run_step(void *argument)
 {
 	struct subject *subject = argument;
 	subject->place = (subject->place + 1) % RING;
-	subject->run.x = subject->x + subject->place * subject->problem.batch * subject->problem.inputs;
+	subject->run.x = subject->x + subject->place * subject->problem.batch * subject->problem.inputs *
+					      sluice__storage_bytes(subject->setting.data);
 	sluice_status status = sluice_step(subject->plan, &subject->run);
-	subject->consumed += ((const float *)subject->run.y)[0];
+	consume(subject, subject->run.y, subject->setting.data);
 	return (int)status;
 }
 
 /* ---------------------------------------------------------------------------------------------- preparation ---- */
 
+/* Widths of a run's arrays of all h and all c. */
+static sluice_status find_widths(struct subject *subject)
+{
+	struct sluice__network network;
+	sluice_status status = sluice__network_of_model(subject->model, &network);
+	if (status != SLUICE_OK)
+		return status;
+	subject->h_width = network.h_width;
+	subject->c_width = network.c_width;
+	sluice__network_destroy(&network);
+	return SLUICE_OK;
+}
+
 static sluice_status create_model(struct subject *subject, const struct values *values)
 {
-	struct sluice__problem_model model;
+	const struct sluice__setting *setting = &subject->setting;
 	sluice_plan_options plan = SLUICE_PLAN_OPTIONS_INIT;
-	sluice_status status = sluice__problem_describe(&subject->problem, &model);
+	sluice_status status = sluice__problem_set(&subject->problem, &subject->description, &subject->setting);
 	/* The single step is one thread's work. */
 	if (status == SLUICE_OK)
 		status = tool_context(values->step ? 1 : values->threads, values->isa, &subject->context);
 	if (status == SLUICE_OK)
-		status = sluice_model_create(subject->context, &model.description, &subject->model);
+		status = sluice_model_create(subject->context, setting->description, &subject->model);
 	if (status == SLUICE_OK)
 		status = sluice_model_initialize(subject->model, NULL);
+	if (status == SLUICE_OK)
+		status = find_widths(subject);
 	if (status != SLUICE_OK)
 		return status;
 	plan.steps = values->step ? 1 : subject->problem.steps;
 	plan.batch = subject->problem.batch;
 	plan.training = values->backward;
+	plan.weights = setting->weights;
+	plan.data = setting->data;
+	plan.tape = setting->tape;
+	plan.tape_mode = setting->tape_mode;
 	return sluice_plan_create(subject->model, &plan, &subject->plan);
 }
 
@@ -137,16 +186,19 @@ static sluice_status create_data(struct subject *subject, const struct values *v
 	*run = (sluice_run)SLUICE_RUN_INIT;
 	run->steps = steps;
 	run->batch = problem->batch;
-	subject->x = take(subject, x_count, sizeof(float));
-	run->y = take(subject, y_count, sizeof(float));
+	run->training = subject->setting.training;
+	subject->x = take_random(subject, "x", x_count);
+	run->y = take(subject, y_count, sluice__storage_bytes(subject->setting.data));
 	run->final_state = take(subject, sluice_plan_state_size(subject->plan, problem->batch), 1);
 	run->workspace = take(subject, sluice_plan_workspace_size(subject->plan), 1);
 	if (!subject->x || !run->y || !run->final_state || !run->workspace)
 		return SLUICE_OUT_OF_MEMORY;
 	run->x = subject->x;
+	run->mask_shape = subject->setting.mask_shape;
+	if (subject->setting.mask && !(run->mask = take_random(subject, "mask", problem->batch * subject->h_width)))
+		return SLUICE_OUT_OF_MEMORY;
 	/* Sequences begin at zero; single steps go on from each other. */
 	run->initial_state = values->step ? run->final_state : NULL;
-	sluice__data_fill(1, "x", 1, x_count, subject->x);
 	return SLUICE_OK;
 }
 
@@ -155,19 +207,26 @@ static sluice_status create_gradients(struct subject *subject)
 	const struct sluice__problem *problem = &subject->problem;
 	const size_t rows = problem->steps * problem->batch;
 	const size_t y_count = rows * sluice_model_outputs(subject->model);
+	const size_t bytes = sluice__storage_bytes(subject->setting.data);
+	const bool outputs = subject->setting.tape_mode == SLUICE_TAPE_OUTPUTS;
 	size_t parameters;
+	sluice_run *run = &subject->run;
 	sluice_gradients *gradients = &subject->gradients;
 	*gradients = (sluice_gradients)SLUICE_GRADIENTS_INIT;
 	sluice_model_parameters(subject->model, &parameters);
-	subject->run.tape = take(subject, sluice_plan_tape_size(subject->plan, problem->steps), 1);
-	subject->dy = take(subject, y_count, sizeof(float));
-	gradients->dy = subject->dy;
-	gradients->dx = take(subject, rows * problem->inputs, sizeof(float));
-	gradients->dparameters = take(subject, parameters, sizeof(float));
+	if (outputs) {
+		run->c = take(subject, rows * subject->c_width, bytes);
+		run->gates = take(subject, 4 * rows * subject->c_width, bytes);
+	} else {
+		run->tape = take(subject, sluice_plan_tape_size(subject->plan, problem->steps), 1);
+	}
+	gradients->dy = take_random(subject, "dy", y_count);
+	gradients->dx = take(subject, rows * problem->inputs, bytes);
+	gradients->dparameters = take(subject, parameters, bytes == 8 ? bytes : sizeof(float));
 	gradients->dinitial = take(subject, sluice_plan_state_size(subject->plan, problem->batch), 1);
-	if (!subject->run.tape || !subject->dy || !gradients->dx || !gradients->dparameters || !gradients->dinitial)
+	if (!(outputs ? run->c && run->gates : run->tape != NULL) || !gradients->dy || !gradients->dx ||
+	    !gradients->dparameters || !gradients->dinitial)
 		return SLUICE_OUT_OF_MEMORY;
-	sluice__data_fill(1, "dy", 1, y_count, subject->dy);
 	return sluice_forward(subject->plan, &subject->run);
 }
 
@@ -198,6 +257,11 @@ static sluice_status print_pass(const struct subject *subject, const struct valu
 				const struct sluice__candidate *candidate, const char *pass, double flops,
 				const struct ceiling *ceiling)
 {
+	static const char *const types[] = {
+#define TYPE_NAME(name, text, bytes) [SLUICE_##name] = text,
+		SLUICE_DTYPE_MAP(TYPE_NAME)
+#undef TYPE_NAME
+	};
 	char problem[SLUICE__PROBLEM_TEXT];
 	const struct sluice__timing *timing = &candidate->timing;
 	const double steps = (double)subject->run.steps, gflops = 1e-9 * flops / timing->median;
@@ -214,13 +278,13 @@ static sluice_status print_pass(const struct subject *subject, const struct valu
 	const double median = 1e6 * timing->median / steps, min = 1e6 * timing->min / steps;
 	const double p99 = 1e6 * timing->p99 / steps;
 	if (values->json)
-		printf("{\"problem\": \"%s\", \"pass\": \"%s\", \"device\": \"cpu\", \"dtype\": \"f32\", \"threads\": "
+		printf("{\"problem\": \"%s\", \"pass\": \"%s\", \"device\": \"cpu\", \"dtype\": \"%s\", \"threads\": "
 		       "%d, "
 		       "\"us_per_step\": %.6g, \"us_per_step_min\": %.6g, \"us_p99\": %.6g, \"gflops\": %.6g, "
 		       "\"peak_gflops\": %.6g, \"peak_share\": %.4f, \"kernels\": \"%s\", \"level\": \"%s\", "
 		       "\"clock_ghz\": %.3f}\n",
-		       problem, pass, threads, median, min, p99, gflops, ceiling->gflops, share, kernels, level,
-		       ceiling->clock);
+		       problem, pass, types[subject->setting.data], threads, median, min, p99, gflops, ceiling->gflops,
+		       share, kernels, level, ceiling->clock);
 	else
 		printf("%-22s %-8s %7d %11.3f %11.3f %11.3f %9.1f %9.1f %6.1f%% %6.2f  %s\n", problem, pass, threads,
 		       median, min, p99, gflops, ceiling->gflops, 100 * share, ceiling->clock, kernels);

@@ -114,6 +114,33 @@ void sluice__restore_dropped(struct pass *pass, size_t layer, const struct team 
 
 /* --- gates and c --- */
 
+/* Whether all steps can be repeated at once, as rows of one step: the kernel is all there is to it, and rows of x
+ * follow each other across steps. */
+static bool repeats_at_once(const struct strip *strip, const struct rows input[MOST_SEGMENTS])
+{
+	const struct pass *pass = strip->pass;
+	for (size_t each = 0; each < strip->packed->segments; each++)
+		if (input[each].step != pass->batch * input[each].row)
+			return false;
+	return strip->packed->plain && !pass->run->mask;
+}
+
+/* All steps as rows of one: nothing waits for the step before, and the weights are read once. */
+static void repeat_at_once(const struct strip *strip, const struct record *record, struct moment *moment,
+			   const struct team *team)
+{
+	struct pass whole = *strip->pass;
+	struct strip all = *strip;
+	whole.batch = strip->pass->steps * strip->pass->batch;
+	whole.steps = 1;
+	all.pass = &whole;
+	/* h and c are known: what comes out again may lie in one place. */
+	moment->h_row = moment->c_row = 0;
+	moment->h_before = history_before(&record->h, 0);
+	moment->c_before = history_before(&record->c, 0);
+	sluice__advance(&all, moment, team);
+}
+
 /* Every step once more, from the h and c that are known, for the sake of its gates. */
 static void repeat_steps(struct strip *strip, const struct record *record, const struct team *team)
 {
@@ -137,6 +164,14 @@ static void repeat_steps(struct strip *strip, const struct record *record, const
 	sluice__advance_prepare(strip, team);
 	if (!fused)
 		sluice__advance_place_input(strip, input, pass->steps, record->gates);
+	if (repeats_at_once(strip, input)) {
+		memcpy(moment.input, input, sizeof input);
+		moment.start = fused ? NULL : record->gates;
+		moment.gates = record->gates;
+		moment.arguments = record->arguments;
+		repeat_at_once(strip, record, &moment, team);
+		return;
+	}
 	for (size_t t = 0; t < pass->steps; t++) {
 		const size_t at = t * pass->batch * gates_row;
 		moment.t = t;
