@@ -206,6 +206,8 @@ sluice_status sluice_model_set_weights(sluice_model *model, size_t index, size_t
 	if (direction >= layer->directions)
 		return SLUICE_INVALID("direction is %zu, layer %zu has %zu", direction, index, layer->directions);
 	SLUICE_TRY(sluice__argument(&weights, sizeof weights, view, "weights"));
+	if (sluice__dtype_bytes(weights.dtype) == 0)
+		return SLUICE_INVALID("weights.dtype is %d, expected a sluice_dtype", (int)weights.dtype);
 	if (weights.dtype != SLUICE_F32 && weights.dtype != SLUICE_F64 && weights.dtype != SLUICE_F16 &&
 	    weights.dtype != SLUICE_BF16)
 		return sluice_fail(SLUICE_UNSUPPORTED, "weights.dtype is %s, expected f32, f64, f16 or bf16",
