@@ -130,37 +130,100 @@ static void test_description(void **unused)
 	REFUSE(layers[0].dropout = NAN, SLUICE_INVALID_ARGUMENT, "dropout is nan");
 	REFUSE(layers[1].dropout = 0.5f, SLUICE_INVALID_ARGUMENT, "nothing follows");
 	REFUSE(layers[0].peephole = (sluice_peephole)9, SLUICE_INVALID_ARGUMENT, "peephole is 9");
+	REFUSE(layers[0].input = (sluice_input)3, SLUICE_INVALID_ARGUMENT, "layers[0].input is 3");
+	REFUSE(layers[0].recurrent_dropout_shape = (sluice_mask_shape)3, SLUICE_INVALID_ARGUMENT,
+	       "recurrent_dropout_shape is 3");
+	REFUSE(layers[1].projection = SIZE_MAX, SLUICE_INVALID_ARGUMENT, "layers[1].projection is");
+	REFUSE(layers[1].size = 4, SLUICE_INVALID_ARGUMENT, "layers[].size is 4");
 	REFUSE(layers[0].input_activation.kind = (sluice_activation_kind)99, SLUICE_INVALID_ARGUMENT, "kind is 99");
 }
 
-/* What has a place in the description but no computation is refused, never ignored. */
-static void test_unsupported(void **unused)
+/* Every number of a layer that has a range, just beyond its ends. */
+static void test_ranges(void **unused)
 {
 	(void)unused;
-	REFUSE(layers[0].peephole = SLUICE_PEEPHOLE_DIAGONAL, SLUICE_UNSUPPORTED, "layers[0].peephole");
-	REFUSE(layers[0].peephole = SLUICE_PEEPHOLE_FULL, SLUICE_UNSUPPORTED, "layers[0].peephole");
-	REFUSE(layers[1].peephole_previous = 1, SLUICE_UNSUPPORTED, "layers[1].peephole_previous");
-	REFUSE(layers[0].projection = 4, SLUICE_UNSUPPORTED, "projection");
-	REFUSE(layers[0].projection_clip = 1, SLUICE_UNSUPPORTED, "projection_clip");
-	REFUSE(layers[0].cell_clip = 1, SLUICE_UNSUPPORTED, "cell_clip");
-	REFUSE(layers[0].gate_clip = 1, SLUICE_UNSUPPORTED, "gate_clip");
-	REFUSE(layers[0].input_activation.kind = SLUICE_ACTIVATION_TANH, SLUICE_UNSUPPORTED,
-	       "input_activation is tanh");
-	REFUSE(layers[0].forget_activation.kind = SLUICE_ACTIVATION_RELU, SLUICE_UNSUPPORTED, "forget_activation");
-	REFUSE(layers[0].candidate_activation.kind = SLUICE_ACTIVATION_SIGMOID, SLUICE_UNSUPPORTED, "candidate");
-	REFUSE(layers[0].output_activation.kind = SLUICE_ACTIVATION_IDENTITY, SLUICE_UNSUPPORTED, "output_activation");
-	REFUSE(layers[0].cell_activation.kind = SLUICE_ACTIVATION_HARD_SIGMOID, SLUICE_UNSUPPORTED, "cell_activation");
+#define REFUSE_CHANCE(field)                                                                              \
+	do {                                                                                              \
+		REFUSE(layers[1].field = 1, SLUICE_INVALID_ARGUMENT, "layers[1]." #field " is 1");        \
+		REFUSE(layers[1].field = -0.5f, SLUICE_INVALID_ARGUMENT, "layers[1]." #field " is -0.5"); \
+		REFUSE(layers[1].field = NAN, SLUICE_INVALID_ARGUMENT, "layers[1]." #field " is nan");    \
+	} while (0)
+	REFUSE_CHANCE(recurrent_dropout);
+	REFUSE_CHANCE(zoneout_h);
+	REFUSE_CHANCE(zoneout_c);
+	REFUSE_CHANCE(dropconnect);
+#define REFUSE_CLIP(field)                                                                                  \
+	do {                                                                                                \
+		REFUSE(layers[1].field = -1, SLUICE_INVALID_ARGUMENT, "layers[1]." #field " is -1");        \
+		REFUSE(layers[1].field = INFINITY, SLUICE_INVALID_ARGUMENT, "layers[1]." #field " is inf"); \
+		REFUSE(layers[1].field = NAN, SLUICE_INVALID_ARGUMENT, "layers[1]." #field " is nan");      \
+	} while (0)
+	REFUSE_CLIP(projection_clip);
+	REFUSE_CLIP(cell_clip);
+	REFUSE_CLIP(gate_clip);
+#define REFUSE_GATES(field) REFUSE(layers[1].field = 16, SLUICE_INVALID_ARGUMENT, "layers[1]." #field " is 0x10")
+	REFUSE_GATES(no_gates);
+	REFUSE_GATES(no_input_weights);
+	REFUSE_GATES(no_recurrent_weights);
+	REFUSE_GATES(no_peepholes);
+#define REFUSE_ACTIVATION(field)                                                                            \
+	do {                                                                                                \
+		REFUSE(layers[0].field.kind = (sluice_activation_kind)-1, SLUICE_INVALID_ARGUMENT, #field); \
+		REFUSE(layers[0].field.a = NAN, SLUICE_INVALID_ARGUMENT, #field);                           \
+		REFUSE(layers[0].field.b = INFINITY, SLUICE_INVALID_ARGUMENT, #field);                      \
+		REFUSE(layers[0].field.c = -INFINITY, SLUICE_INVALID_ARGUMENT, #field);                     \
+	} while (0)
+	REFUSE_ACTIVATION(input_activation);
+	REFUSE_ACTIVATION(forget_activation);
+	REFUSE_ACTIVATION(candidate_activation);
+	REFUSE_ACTIVATION(output_activation);
+	REFUSE_ACTIVATION(cell_activation);
+}
+
+static void couple_without(struct scene *scene, unsigned gates)
+{
+	scene->layers[0].coupled = 1;
+	scene->layers[0].no_gates = gates;
+}
+
+static void input_without_weights(struct scene *scene, sluice_input input, sluice_direction direction)
+{
+	scene->layers[1].input = input;
+	scene->layers[1].direction = direction;
+}
+
+#define REFUSE_SCENE(call, part)                                    \
+	do {                                                        \
+		struct scene *scene = new_scene();                  \
+		call;                                               \
+		refuse_scene(scene, SLUICE_INVALID_ARGUMENT, part); \
+	} while (0)
+
+/* Options that contradict each other, or the width of what a layer reads. */
+static void test_contradictions(void **unused)
+{
+	(void)unused;
+	REFUSE_SCENE(couple_without(scene, SLUICE_GATE_I), "layers[0].coupled is set and no_gates is 0x1");
+	REFUSE_SCENE(couple_without(scene, SLUICE_GATE_F), "no_gates is 0x2");
+	REFUSE_SCENE(input_without_weights(scene, SLUICE_INPUT_IDENTITY, SLUICE_FORWARD),
+		     "layers[1].input is the identity and its width 5, expected hidden = 3");
+	REFUSE_SCENE(input_without_weights(scene, SLUICE_INPUT_GATES, SLUICE_FORWARD),
+		     "its width is 5, expected 1 times 4 hidden = 12");
+	REFUSE_SCENE(input_without_weights(scene, SLUICE_INPUT_GATES, SLUICE_BIDIRECTIONAL),
+		     "its width is 5, expected 2 times 4 hidden = 24");
+	REFUSE(layers[0].input = SLUICE_INPUT_IDENTITY, SLUICE_INVALID_ARGUMENT, "its width 2, expected hidden = 5");
 	struct scene *scene = new_scene();
 	sluice_model *model;
-	scene->layers[0].input_activation.kind = SLUICE_ACTIVATION_SIGMOID;
-	scene->layers[0].cell_activation.kind = SLUICE_ACTIVATION_TANH;
+	couple_without(scene, SLUICE_GATE_O | SLUICE_GATE_G);
+	scene->layers[0].projection = 3;
+	scene->layers[1].input = SLUICE_INPUT_IDENTITY;
 	assert_ok(sluice_model_create(scene->context, &scene->description, &model));
 	sluice_model_destroy(model);
 	sluice_context_destroy(scene->context);
 }
 
 static const struct wish wish = {
-	.steps = 4, .batch = 2, .inputs = 3, .layers = 1, .hidden = {6}, .outputs = 2, .training = 1};
+	.steps = 4, .batch = 2, .inputs = 3, .layers = 1, .hidden = {6}, .outputs = 2, .training = 1, .sequences = 1};
 
 static void test_weights(void **unused)
 {
@@ -182,8 +245,13 @@ static void test_weights(void **unused)
 	weights.order = "ifgg";
 	assert_refused(sluice_model_set_weights(network.model, 0, 0, &weights), SLUICE_INVALID_ARGUMENT, "\"ifgg\"");
 	weights.order = NULL;
-	weights.dtype = SLUICE_BF16;
-	assert_refused(sluice_model_set_weights(network.model, 0, 0, &weights), SLUICE_UNSUPPORTED, "bf16");
+	weights.dtype = (sluice_dtype)99;
+	assert_refused(sluice_model_set_weights(network.model, 0, 0, &weights), SLUICE_INVALID_ARGUMENT, "dtype is 99");
+	weights.dtype = SLUICE_I8;
+	assert_refused(sluice_model_set_weights(network.model, 0, 0, &weights), SLUICE_UNSUPPORTED, "i8");
+	weights.size = 2;
+	assert_refused(sluice_model_set_weights(network.model, 0, 0, &weights), SLUICE_INVALID_ARGUMENT, "size is 2");
+	weights.size = sizeof weights;
 	weights.dtype = SLUICE_F32;
 	weights.input_gates[2] = block;
 	assert_refused(sluice_model_set_weights(network.model, 0, 0, &weights), SLUICE_INVALID_ARGUMENT, "both given");
@@ -191,6 +259,69 @@ static void test_weights(void **unused)
 	assert_refused(sluice_model_set_weights(network.model, 0, 0, &weights), SLUICE_INVALID_ARGUMENT, "all or none");
 	assert_true(parameters[0] == before);
 	network_destroy(&network);
+}
+
+/* Views with a tensor too many or too few, for a layer that has none of these and for one that has all. */
+static void test_optional_weights(void **unused)
+{
+	(void)unused;
+	static const float block[4 * 6 * 6];
+	struct wish all = wish, none = wish;
+	none.inputs = 6;
+	none.options[0].no_bias = 1;
+	none.options[0].input = SLUICE_INPUT_IDENTITY;
+	all.options[0].peephole = SLUICE_PEEPHOLE_FULL;
+	all.options[0].projection = 5;
+	all.options[0].no_gates = SLUICE_GATE_F;
+	all.options[0].no_recurrent_weights = SLUICE_GATE_O;
+	all.options[0].cell_activation.kind = SLUICE_ACTIVATION_PRELU;
+	struct network without = network_create(&none), with = network_create(&all);
+	const struct network *networks[] = {&without, &with};
+	const sluice_weights bare = {.size = sizeof bare, .recurrent = block};
+	const sluice_weights full = {
+		.size = sizeof full, .input = block, .recurrent = block, .projection = block, .prelu = {[4] = block}};
+	const float before[] = {sluice_model_parameters(without.model, NULL)[0],
+				sluice_model_parameters(with.model, NULL)[0]};
+	const float *number[] = {block, block, block, block};
+	sluice_weights weights;
+#define REFUSE_VIEW(which, change, part)                                                         \
+	do {                                                                                     \
+		weights = (which) ? full : bare;                                                 \
+		weights.change;                                                                  \
+		assert_refused(sluice_model_set_weights(networks[which]->model, 0, 0, &weights), \
+			       SLUICE_INVALID_ARGUMENT, part);                                   \
+	} while (0)
+	REFUSE_VIEW(0, input = block, "weights.input is given, the layer was described without it");
+	REFUSE_VIEW(0, input_gates[3] = block, "weights.input is given");
+	REFUSE_VIEW(0, bias = block, "weights.bias is given");
+	REFUSE_VIEW(0, bias_gates[1] = block, "weights.bias is given");
+	REFUSE_VIEW(0, recurrent_bias = block, "weights.recurrent_bias is given");
+	REFUSE_VIEW(0, peephole = block, "weights.peephole is given");
+	REFUSE_VIEW(0, peephole_gates[0] = block, "weights.peephole is given");
+	REFUSE_VIEW(0, projection = block, "weights.projection is given");
+	REFUSE_VIEW(0, prelu[2] = block, "weights.prelu[2] is given, that activation is not a PReLU");
+	REFUSE_VIEW(1, input = NULL, "weights.input is NULL");
+	REFUSE_VIEW(1, projection = NULL, "weights.projection is NULL");
+	REFUSE_VIEW(1, prelu[4] = NULL, "weights.prelu[4] is NULL, that activation is a PReLU");
+	REFUSE_VIEW(1, prelu[0] = block, "weights.prelu[0] is given");
+	REFUSE_VIEW(1, bias_gates[0] = block, "weights.bias_gates has a NULL");
+	REFUSE_VIEW(1, recurrent_gates[0] = block, "weights.recurrent and weights.recurrent_gates are both given");
+	weights = full;
+	weights.recurrent = NULL;
+	memcpy(weights.recurrent_gates, number, sizeof number);
+	weights.recurrent_gates[2] = NULL;
+	assert_refused(sluice_model_set_weights(with.model, 0, 0, &weights), SLUICE_INVALID_ARGUMENT,
+		       "weights.recurrent_gates has a NULL");
+	for (size_t j = 0; j < 2; j++)
+		assert_true(sluice_model_parameters(networks[j]->model, NULL)[0] == before[j]);
+	/* Gates that the layer has not may be left out, and any gate of peepholes. */
+	weights.recurrent_gates[2] = block;
+	weights.recurrent_gates[1] = weights.recurrent_gates[3] = NULL;
+	weights.peephole_gates[2] = block;
+	assert_ok(sluice_model_set_weights(with.model, 0, 0, &weights));
+	assert_ok(sluice_model_set_weights(without.model, 0, 0, &bare));
+	network_destroy(&without);
+	network_destroy(&with);
 }
 
 /* Three views of the same weights: PyTorch's, Keras' transposed one in its own order, and one pointer for each gate. */
@@ -252,15 +383,36 @@ static void test_weight_views(void **unused)
 	network_destroy(&network);
 }
 
+/* A piece of the memory that a call may write. */
+struct output {
+	void *at;
+	size_t bytes;
+};
+
+/* Refused by all three calls, and not a byte of any output is touched. */
 static void refuse_run(struct network *network, const sluice_run *run, sluice_status expected, const char *part)
 {
-	const float mark = 12345;
-	network->y[0] = mark;
-	((float *)network->final)[0] = mark;
+	enum { MARK = 0x5a };
+	const size_t rows = network->wish.steps * network->wish.batch, size = sizeof(float);
+	const struct output outputs[] = {
+		{network->y, rows * network->outputs * size},
+		{network->h, rows * network->h_width * size},
+		{network->c, rows * network->c_width * size},
+		{network->gates, rows * 4 * network->c_width * size},
+		{network->final, network->state_bytes},
+		{network->tape, network->tape_bytes},
+		{network->dx, rows * network->wish.inputs * size},
+		{network->dparameters, network->parameter_count * size},
+		{network->dinitial, network->state_bytes},
+	};
+	for (size_t j = 0; j < sizeof outputs / sizeof outputs[0]; j++)
+		memset(outputs[j].at, MARK, outputs[j].bytes);
 	assert_refused(sluice_forward(network->plan, run), expected, part);
 	assert_refused(sluice_step(network->plan, run), expected, part);
 	assert_refused(sluice_backward(network->plan, run, &network->gradients), expected, part);
-	assert_true(network->y[0] == mark && ((float *)network->final)[0] == mark);
+	for (size_t j = 0; j < sizeof outputs / sizeof outputs[0]; j++)
+		for (size_t k = 0; k < outputs[j].bytes; k++)
+			assert_int_equal(((unsigned char *)outputs[j].at)[k], MARK);
 }
 
 static void test_run(void **unused)
@@ -269,42 +421,50 @@ static void test_run(void **unused)
 	struct network network = network_create(&wish);
 	const size_t lengths[2] = {1, 1};
 	const uint8_t resets[8] = {0};
-	sluice_run run = network.run;
-	assert_refused(sluice_forward(NULL, &run), SLUICE_INVALID_ARGUMENT, "plan is NULL");
+	sluice_run run;
+	assert_refused(sluice_forward(NULL, &network.run), SLUICE_INVALID_ARGUMENT, "plan is NULL");
 	assert_refused(sluice_forward(network.plan, NULL), SLUICE_INVALID_ARGUMENT, "run is NULL");
-	run.steps = 5;
-	refuse_run(&network, &run, SLUICE_INVALID_ARGUMENT, "run.steps is 5");
-	run = network.run;
-	run.batch = 3;
-	refuse_run(&network, &run, SLUICE_INVALID_ARGUMENT, "run.batch is 3");
-	run = network.run;
-	run.x = NULL;
-	refuse_run(&network, &run, SLUICE_INVALID_ARGUMENT, "run.x is NULL");
-	run = network.run;
-	run.workspace = NULL;
-	refuse_run(&network, &run, SLUICE_INVALID_ARGUMENT, "run.workspace is NULL");
-	run.workspace = (char *)network.workspace + 4;
-	refuse_run(&network, &run, SLUICE_INVALID_ARGUMENT, "run.workspace is not aligned");
-	run = network.run;
-	run.final_state = (char *)network.final + 4;
-	refuse_run(&network, &run, SLUICE_INVALID_ARGUMENT, "run.final_state is not aligned");
-	run = network.run;
-	run.size = 0;
-	refuse_run(&network, &run, SLUICE_INVALID_ARGUMENT, "run.size is 0");
-	run = network.run;
-	run.lengths = lengths;
-	refuse_run(&network, &run, SLUICE_UNSUPPORTED, "run.lengths");
-	run = network.run;
-	run.resets = resets;
-	refuse_run(&network, &run, SLUICE_UNSUPPORTED, "run.resets");
-	run = network.run;
-	run.mask = network.x;
-	refuse_run(&network, &run, SLUICE_UNSUPPORTED, "run.mask");
+#define REFUSE_RUN(change, expected, part)                  \
+	do {                                                \
+		run = network.run;                          \
+		run.change;                                 \
+		refuse_run(&network, &run, expected, part); \
+	} while (0)
+	REFUSE_RUN(steps = 5, SLUICE_INVALID_ARGUMENT, "run.steps is 5");
+	REFUSE_RUN(batch = 3, SLUICE_INVALID_ARGUMENT, "run.batch is 3");
+	REFUSE_RUN(x = NULL, SLUICE_INVALID_ARGUMENT, "run.x is NULL");
+	REFUSE_RUN(workspace = NULL, SLUICE_INVALID_ARGUMENT, "run.workspace is NULL");
+	REFUSE_RUN(workspace = (char *)network.workspace + 4, SLUICE_INVALID_ARGUMENT, "run.workspace is not aligned");
+	REFUSE_RUN(tape = (char *)network.tape + 4, SLUICE_INVALID_ARGUMENT, "run.tape is not aligned");
+	REFUSE_RUN(initial_state = (char *)network.initial + 4, SLUICE_INVALID_ARGUMENT,
+		   "run.initial_state is not aligned");
+	REFUSE_RUN(final_state = (char *)network.final + 4, SLUICE_INVALID_ARGUMENT, "run.final_state is not aligned");
+	REFUSE_RUN(size = 0, SLUICE_INVALID_ARGUMENT, "run.size is 0");
+	REFUSE_RUN(mask_shape = (sluice_mask_shape)3, SLUICE_INVALID_ARGUMENT, "run.mask_shape is 3");
+	REFUSE_RUN(lengths = lengths, SLUICE_UNSUPPORTED, "run.lengths");
+	REFUSE_RUN(resets = resets, SLUICE_UNSUPPORTED, "run.resets");
 	assert_refused(sluice_step(network.plan, &network.run), SLUICE_UNSUPPORTED, "run.tape");
-	run = network.run;
+	network_destroy(&network);
+}
+
+static void test_gradients(void **unused)
+{
+	(void)unused;
+	struct network network = network_create(&wish);
+	struct wish without = wish;
+	without.tape_mode = SLUICE_TAPE_OUTPUTS;
+	struct network outputs = network_create(&without);
+	const float mark = 7;
+	sluice_run run = network.run;
+	network.dparameters[0] = network.dx[0] = outputs.dparameters[0] = mark;
 	run.tape = NULL;
 	assert_refused(sluice_backward(network.plan, &run, &network.gradients), SLUICE_INVALID_ARGUMENT,
 		       "run.tape is NULL");
+	assert_refused(sluice_backward(network.plan, &network.run, NULL), SLUICE_INVALID_ARGUMENT, "gradients is NULL");
+	network.gradients.size = 1;
+	assert_refused(sluice_backward(network.plan, &network.run, &network.gradients), SLUICE_INVALID_ARGUMENT,
+		       "gradients.size is 1");
+	network.gradients.size = sizeof network.gradients;
 	network.gradients.accumulate = 64;
 	assert_refused(sluice_backward(network.plan, &network.run, &network.gradients), SLUICE_INVALID_ARGUMENT,
 		       "0x40");
@@ -312,7 +472,18 @@ static void test_run(void **unused)
 	network.gradients.dfinal = network.dinitial;
 	assert_refused(sluice_backward(network.plan, &network.run, &network.gradients), SLUICE_INVALID_ARGUMENT,
 		       "dinitial");
+	outputs.run.gates = NULL;
+	assert_refused(sluice_backward(outputs.plan, &outputs.run, &outputs.gradients), SLUICE_INVALID_ARGUMENT,
+		       "run.gates is NULL");
+	outputs.run.gates = outputs.gates;
+	outputs.run.c = NULL;
+	assert_refused(sluice_backward(outputs.plan, &outputs.run, &outputs.gradients), SLUICE_INVALID_ARGUMENT,
+		       "run.c is NULL");
+	outputs.run.tape = network.tape;
+	assert_refused(sluice_forward(outputs.plan, &outputs.run), SLUICE_INVALID_ARGUMENT, "tape_mode outputs");
+	assert_true(network.dparameters[0] == mark && network.dx[0] == mark && outputs.dparameters[0] == mark);
 	network_destroy(&network);
+	network_destroy(&outputs);
 }
 
 static void test_plan(void **unused)
@@ -330,6 +501,22 @@ static void test_plan(void **unused)
 	options.layout = (sluice_layout)5;
 	assert_refused(sluice_plan_create(network.model, &options, &plan), SLUICE_INVALID_ARGUMENT, "layout is 5");
 	options.layout = SLUICE_TIME_MAJOR;
+#define REFUSE_PLAN(change, part)                                                                                \
+	do {                                                                                                     \
+		sluice_plan_options wrong = options;                                                             \
+		wrong.change;                                                                                    \
+		assert_refused(sluice_plan_create(network.model, &wrong, &plan), SLUICE_INVALID_ARGUMENT, part); \
+		assert_null(plan);                                                                               \
+	} while (0)
+	REFUSE_PLAN(size = 1, "options.size is 1");
+	REFUSE_PLAN(flush_denormals = (sluice_choice)3, "flush_denormals is 3");
+	REFUSE_PLAN(tape_mode = (sluice_tape_mode)3, "tape_mode is 3");
+	REFUSE_PLAN(gate_order = "ifog ", "gate_order is \"ifog \"");
+	REFUSE_PLAN(gate_order = "ifoo", "gate_order is \"ifoo\"");
+	REFUSE_PLAN(data = (sluice_dtype)9, "data is 9");
+	REFUSE_PLAN(weights = (sluice_dtype)9, "weights is 9");
+	REFUSE_PLAN(tape = (sluice_dtype)-1, "tape is -1");
+	assert_refused(sluice_plan_create(network.model, &options, NULL), SLUICE_INVALID_ARGUMENT, "out is NULL");
 	assert_ok(sluice_plan_create(network.model, &options, &plan));
 	assert_int_equal(sluice_plan_tape_size(plan, 4), 0);
 	sluice_run run = network.run;
@@ -349,17 +536,6 @@ static void test_plan(void **unused)
 	assert_non_null(strstr(sluice_plan_kernels(plan), sluice_context_isa(network.context)));
 	sluice_plan_destroy(plan);
 	sluice_plan_destroy(NULL);
-	network_destroy(&network);
-}
-
-static void test_reverse_cannot_step(void **unused)
-{
-	(void)unused;
-	struct wish reverse = wish;
-	reverse.direction[0] = SLUICE_REVERSE;
-	struct network network = network_create(&reverse);
-	network.run.tape = NULL;
-	assert_refused(sluice_step(network.plan, &network.run), SLUICE_UNSUPPORTED, "runs in reverse");
 	network_destroy(&network);
 }
 
@@ -408,9 +584,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),        cmocka_unit_test(test_context),
 		cmocka_unit_test(test_isa_cap),      cmocka_unit_test(test_description),
-		cmocka_unit_test(test_unsupported),  cmocka_unit_test(test_weights),
+		cmocka_unit_test(test_ranges),       cmocka_unit_test(test_contradictions),
+		cmocka_unit_test(test_weights),      cmocka_unit_test(test_optional_weights),
 		cmocka_unit_test(test_weight_views), cmocka_unit_test(test_run),
-		cmocka_unit_test(test_plan),         cmocka_unit_test(test_reverse_cannot_step),
+		cmocka_unit_test(test_gradients),    cmocka_unit_test(test_plan),
 		cmocka_unit_test(test_ops),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
