@@ -193,15 +193,30 @@ static void peephole_backward(struct bound_work *work, struct row *row, int gate
 	}
 }
 
-/* dp and the gates i f g, and dc of the state before. */
+/* dp: de, zeroed where the cell was clipped. From outputs, a clipped cell comes back as the clip in the data type, and
+ * so may one that was not clipped but is as near to it as that rounding. */
+static struct number update_cut(const struct bound_work *work, const struct row *row, size_t unit)
+{
+	const struct sluice__cell *cell = &work->network->cells[row->index];
+	size_t place = row->n * cell->hidden + unit;
+	struct number p = {work->trace->p[row->index][place], work->later.p[row->index][place]};
+	double limit = (double)cell->cell_clip;
+
+	if (limit > 0 && work->storage.tape_mode == SLUICE_TAPE_OUTPUTS) {
+		if (fabs(p.value) - limit > work->now.p[row->index][place])
+			return exact(0);
+		limit = fmin(limit, sluice__storage_round(work->storage.data, limit));
+	}
+	return cut(row->de[unit], p, limit);
+}
+
+/* The gates i f g, and dc of the state before. */
 static void update_backward(struct bound_work *work, struct row *row)
 {
 	const struct sluice__cell *cell = &work->network->cells[row->index];
 
 	for (size_t unit = 0; unit < cell->hidden; unit++) {
-		size_t place = row->n * cell->hidden + unit;
-		struct number p = {work->trace->p[row->index][place], work->later.p[row->index][place]};
-		struct number dp = cut(row->de[unit], p, (double)cell->cell_clip);
+		struct number dp = update_cut(work, row, unit);
 		struct number before = exact(sluice__bound_cell_before(work, cell, row->n, unit));
 		struct number di = multiply(dp, gate_of(work, row, SLUICE__G, unit)), df = multiply(dp, before);
 

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define FLUSHES 4 /* operations of an activation whose results may be flushed to zero: more are never as small */
+
 /* ---------------------------------------------------------------------------------------------- activations ---- */
 
 static void evaluate(const struct bound_work *work, const struct sluice__cell *cell, int which, size_t unit, double x,
@@ -34,7 +36,7 @@ struct number sluice__bound_activation(const struct bound_work *work, const stru
 	if (cell->activations[which].kind == SLUICE_ACTIVATION_HARD_SHRINK ||
 	    cell->activations[which].kind == SLUICE_ACTIVATION_THRESHOLD)
 		error += argument.error;
-	return (struct number){value, error + 8 * UNIT * (terms + error) + (double)FLT_MIN};
+	return (struct number){value, error + 8 * UNIT * (terms + error) + FLUSHES * (double)FLT_MIN};
 }
 
 /* y (1 - y), or y - y y, whichever the implementation prefers: at most roundings of y y and two of the result. */
@@ -117,6 +119,8 @@ static double inner_rounding(const sluice_activation *activation, double x)
 	case SLUICE_ACTIVATION_EXPONENTIAL:
 	case SLUICE_ACTIVATION_LOGARITHM:
 		return a != 0 ? 2 * UNIT * (fabs(x) + fabs(b / a)) : 0;
+	case SLUICE_ACTIVATION_GELU_TANH:
+		return 10 * UNIT * fabs(x);
 	default:
 		return 2 * UNIT * fabs(x);
 	}
@@ -133,7 +137,8 @@ struct number sluice__bound_slope(const struct bound_work *work, const struct sl
 	evaluate(work, cell, which, unit, x - reach, limit, &unused, &below, &other);
 	evaluate(work, cell, which, unit, x + reach, limit, &unused, &above, &other);
 	error = fmax(fabs(below - slope), fabs(above - slope));
-	error += 8 * UNIT * (slope_terms(activation, clipped(x, limit), y, slope, terms) + error) + (double)FLT_MIN;
+	error += 8 * UNIT * (slope_terms(activation, clipped(x, limit), y, slope, terms) + error);
+	error += FLUSHES * (double)FLT_MIN;
 	from_value = slope == 0 && limit > 0 ? 0 : slope_error_from_value(activation, value);
 	return (struct number){slope, fmax(error, from_value)};
 }

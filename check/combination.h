@@ -99,7 +99,8 @@ struct sluice__combinations {
 };
 
 /* Makes at least `least` combinations from a seed: at first such that every possible pair of values of two factors
- * occurs, then random ones. Errors: OUT_OF_MEMORY, INTERNAL (a pair finds no completion). */
+ * occurs, then random ones, every other one with few options. Errors: OUT_OF_MEMORY, INTERNAL (a pair finds no
+ * completion). */
 sluice_status sluice__combinations_create(uint64_t seed, size_t least, struct sluice__combinations *out);
 void sluice__combinations_destroy(struct sluice__combinations *combinations);
 

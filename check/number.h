@@ -81,13 +81,15 @@ static inline void sum_add(struct sum *sum, struct number a, struct number b)
 	sum->count++;
 }
 
-/* (4 + sqrt(K)) u sum|terms|: K roundings of partial sums in any order, whose signs vary; see NUMERICS.md. Without
- * terms the sum is zero and nothing else. */
+/* (4 + sqrt(K)) u sum|terms|: K roundings of partial sums in any order, whose signs vary; see NUMERICS.md. Each product
+ * and each partial sum may be flushed to zero. Without terms the sum is zero and nothing else. */
 static inline double sum_error(const struct sum *sum)
 {
+	double count = (double)sum->count;
+
 	if (!sum->count)
 		return 0;
-	return (4 + sqrt((double)sum->count)) * UNIT * (sum->terms + sum->carried) + sum->carried + (double)FLT_MIN;
+	return (4 + sqrt(count)) * UNIT * (sum->terms + sum->carried) + sum->carried + 2 * count * (double)FLT_MIN;
 }
 
 static inline struct number sum_number(const struct sum *sum)

@@ -66,10 +66,16 @@ static size_t gain(const struct sluice__combinations *set, const struct sluice__
 	return count;
 }
 
-/* Gives a factor the best value that contradicts nothing; 0 if there is none. greedy 0: any such value. */
-static int choose(struct maker *maker, struct sluice__combination *combination, size_t factor, int greedy)
+/* How values are chosen: such that missing pairs occur; at random; or at random with most options of the cell off,
+ * because implementations have ways of their own for cells that have next to none. */
+enum taste { GREEDY, RANDOM, SPARSE };
+
+/* Gives a factor a value that contradicts nothing; 0 if there is none. */
+static int choose(struct maker *maker, struct sluice__combination *combination, size_t factor, enum taste taste)
 {
-	size_t values = sluice__factor_count((enum sluice__factor)factor), start = random_below(maker, values);
+	size_t values = sluice__factor_count((enum sluice__factor)factor);
+	int off = taste == SPARSE && factor < SLUICE__FACTOR_TRAINING && factor != SLUICE__FACTOR_INPUT;
+	size_t start = off && random_below(maker, 16) ? 0 : random_below(maker, values);
 	size_t best = SLUICE__FACTOR_UNSET, best_gain = 0;
 
 	for (size_t step = 0; step < values; step++) {
@@ -78,7 +84,7 @@ static int choose(struct maker *maker, struct sluice__combination *combination, 
 		combination->values[factor] = (unsigned char)value;
 		if (sluice__combination_contradiction(combination->values))
 			continue;
-		own = greedy ? gain(maker->set, combination, factor, value) : 0;
+		own = taste == GREEDY ? gain(maker->set, combination, factor, value) : 0;
 		if (best == SLUICE__FACTOR_UNSET || own > best_gain) {
 			best = value;
 			best_gain = own;
@@ -89,7 +95,7 @@ static int choose(struct maker *maker, struct sluice__combination *combination, 
 }
 
 /* Completes a combination, factors in random order; 0 where that leads nowhere. */
-static int complete(struct maker *maker, struct sluice__combination *combination, int greedy)
+static int complete(struct maker *maker, struct sluice__combination *combination, enum taste taste)
 {
 	size_t order[SLUICE__FACTORS];
 
@@ -101,7 +107,7 @@ static int complete(struct maker *maker, struct sluice__combination *combination
 	}
 	for (size_t index = 0; index < SLUICE__FACTORS; index++)
 		if (combination->values[order[index]] == SLUICE__FACTOR_UNSET &&
-		    !choose(maker, combination, order[index], greedy))
+		    !choose(maker, combination, order[index], taste))
 			return 0;
 	return 1;
 }
@@ -149,7 +155,7 @@ static sluice_status cover(struct maker *maker, size_t one, size_t value, size_t
 		clear(&candidate);
 		candidate.values[one] = (unsigned char)value;
 		candidate.values[other] = (unsigned char)other_value;
-		if (!complete(maker, &candidate, 1))
+		if (!complete(maker, &candidate, GREEDY))
 			continue;
 		found++;
 		count = new_pairs(maker->set, &candidate);
@@ -197,7 +203,7 @@ sluice_status sluice__combinations_create(uint64_t seed, size_t least, struct sl
 		struct sluice__combination combination;
 
 		clear(&combination);
-		if (complete(&maker, &combination, 0))
+		if (complete(&maker, &combination, out->count % 2 ? RANDOM : SPARSE))
 			status = append(&maker, &combination);
 	}
 	if (status != SLUICE_OK)
