@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "network_fixture.h"
+#include "option_wishes.h"
 #include "sluice/io.h"
 #include "train/trainer.h"
 
@@ -76,6 +76,37 @@ static void test_runs_allocate_nothing(void **unused)
 	assert_int_equal(ledger.bytes, 0);
 }
 
+/* Whether a network of this wish may run single steps. */
+static int may_step(const struct wish *wished)
+{
+	return wish_runs_forward(wished) && !wish_drops_connections(wished);
+}
+
+static void test_options_allocate_nothing(void **unused)
+{
+	(void)unused;
+	for (size_t j = 0; j < option_wish_count; j++) {
+		struct ledger ledger = {0};
+		const sluice_allocator allocator = {counted_allocate, counted_release, &ledger};
+		struct wish wished = option_wishes[j].wish;
+		wished.allocator = &allocator;
+		struct network network = network_create(&wished);
+		const size_t calls = ledger.calls;
+		network.run.training = 1;
+		assert_ok(sluice_forward(network.plan, &network.run));
+		assert_ok(sluice_backward(network.plan, &network.run, &network.gradients));
+		assert_ok(sluice_plan_update(network.plan));
+		network.run.tape = NULL;
+		if (may_step(&wished))
+			assert_ok(sluice_step(network.plan, &network.run));
+		if (ledger.calls != calls)
+			fail_msg("%s: runs allocate %zu times", option_wishes[j].name, ledger.calls - calls);
+		network_destroy(&network);
+		assert_int_equal(ledger.live, 0);
+		assert_int_equal(ledger.bytes, 0);
+	}
+}
+
 /* Calls `work` with the first, second, third ... allocation failing until it succeeds; it never leaks. */
 static size_t sweep(sluice_status (*work)(const sluice_allocator *allocator, void *argument), void *argument)
 {
@@ -95,28 +126,22 @@ static size_t sweep(sluice_status (*work)(const sluice_allocator *allocator, voi
 	}
 }
 
-static sluice_status create_all(const sluice_allocator *allocator, void *unused)
+static sluice_status create_all(const sluice_allocator *allocator, void *argument)
 {
-	(void)unused;
+	const struct wish *wished = argument;
+	const sluice_plan_options plan_options = wish_plan_options(wished);
 	sluice_context_options options = SLUICE_CONTEXT_OPTIONS_INIT;
 	sluice_context *context = NULL;
 	sluice_model *model = NULL;
 	sluice_plan *plan = NULL;
-	sluice_layer layers[2] = {SLUICE_LAYER_INIT, SLUICE_LAYER_INIT};
-	sluice_description description = SLUICE_DESCRIPTION_INIT;
+	sluice_layer layers[WISH_LAYERS];
+	const sluice_description description = wish_description(wished, layers);
 	options.allocator = allocator;
-	layers[0].hidden = 5;
-	layers[0].direction = SLUICE_BIDIRECTIONAL;
-	layers[1].hidden = 3;
-	description.inputs = 2;
-	description.layer_count = 2;
-	description.layers = layers;
-	description.outputs = 4;
 	sluice_status status = sluice_context_create(&options, &context);
 	if (status == SLUICE_OK)
 		status = sluice_model_create(context, &description, &model);
 	if (status == SLUICE_OK)
-		status = sluice_plan_create(model, NULL, &plan);
+		status = sluice_plan_create(model, &plan_options, &plan);
 	assert_true(status == SLUICE_OK ? plan != NULL : plan == NULL);
 	sluice_plan_destroy(plan);
 	sluice_model_destroy(model);
@@ -127,9 +152,14 @@ static sluice_status create_all(const sluice_allocator *allocator, void *unused)
 static void test_create_survives_failures(void **unused)
 {
 	(void)unused;
-	const size_t allocations = sweep(create_all, NULL);
+	struct wish plain = wish;
+	const size_t allocations = sweep(create_all, &plain);
 	print_message("context, model and plan: %zu allocations\n", allocations);
 	assert_true(allocations >= 8);
+	for (size_t j = 0; j < option_wish_count; j++) {
+		struct wish wished = option_wishes[j].wish;
+		assert_true(sweep(create_all, &wished) >= 8);
+	}
 }
 
 static sluice_status with_context(const sluice_allocator *allocator, sluice_context **context)
@@ -234,9 +264,8 @@ static void test_train_survives_failures(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_runs_allocate_nothing),
-		cmocka_unit_test(test_create_survives_failures),
-		cmocka_unit_test(test_load_survives_failures),
+		cmocka_unit_test(test_runs_allocate_nothing),    cmocka_unit_test(test_options_allocate_nothing),
+		cmocka_unit_test(test_create_survives_failures), cmocka_unit_test(test_load_survives_failures),
 		cmocka_unit_test(test_train_survives_failures),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
