@@ -1,4 +1,5 @@
 /* isa.inc.h: all templates of a level and its table; included after the level's vocabulary. */
+#include "base/philox.h"
 #include "kernels/kernels.h"
 
 #if defined(__clang__)
@@ -22,6 +23,7 @@ static inline size_t tile_height(size_t rows)
 #include "kernels/gemm.inc.h"
 #include "kernels/cell.inc.h"
 #include "kernels/step.inc.h"
+#include "kernels/random.inc.h"
 #ifndef SLUICE_REAL_F64
 #include "kernels/optim.inc.h"
 #endif
@@ -48,6 +50,7 @@ void FILL(LEVEL_NAME)(struct sluice__kernels *kernels)
 		.widen = widen_entry,
 		.narrow = narrow_entry,
 		.round_to = round_to_entry,
+		.random = random_entry,
 		.activate = activate_entry,
 		.activate_slope = activate_slope_entry,
 #ifndef SLUICE_REAL_F64

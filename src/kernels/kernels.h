@@ -158,6 +158,8 @@ struct sluice__kernels {
 	void (*widen)(sluice_dtype type, size_t count, const void *from, real *to);
 	void (*narrow)(sluice_dtype type, size_t count, const real *from, void *to);
 	void (*round_to)(sluice_dtype type, size_t count, real *x);
+	/* The words of `blocks` Philox counters, four each; the first word counts up from one to the next. */
+	void (*random)(const uint32_t key[2], const uint32_t counter[4], size_t blocks, uint32_t *out);
 	/* One activation, and its slope at x or from its value y, of whole vectors of units; for tests. */
 	void (*activate)(const struct sluice__activation *activation, size_t vectors, const real *x, const real *y,
 			 real *out);

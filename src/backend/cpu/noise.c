@@ -22,13 +22,24 @@ static struct chance dropping(float dropout)
 	return (struct chance){threshold_of(dropout), (real)(float)(1.0 / (1.0 - (double)dropout)), 0};
 }
 
-static void draw(uint64_t seed, const struct sluice__place *place, size_t block, const struct chance *chance,
-		 real factors[4])
+/* Factors of the columns first .. first+count-1 of one row, to to[0 .. count-1]. */
+static void draw(const struct pass *pass, const struct sluice__place *place, const struct chance *chance, size_t first,
+		 size_t count, real *to)
 {
-	uint32_t words[4];
-	sluice__random(seed, place, block, words);
-	for (size_t lane = 0; lane < 4; lane++)
-		factors[lane] = words[lane] >= chance->threshold ? chance->kept : chance->lost;
+	enum { STRETCH = 256, BLOCK = 4 };
+	const uint32_t key[2] = {(uint32_t)pass->run->seed, (uint32_t)(pass->run->seed >> 32)};
+	const size_t end = first + count;
+	while (first < end) {
+		uint32_t words[STRETCH], counter[4];
+		const size_t skipped = first % BLOCK, room = STRETCH - skipped;
+		const size_t part = end - first < room ? end - first : room;
+		sluice__counter(place, first / BLOCK, counter);
+		pass->plan->kernels.random(key, counter, (skipped + part + BLOCK - 1) / BLOCK, words);
+		for (size_t unit = 0; unit < part; unit++)
+			to[unit] = words[skipped + unit] >= chance->threshold ? chance->kept : chance->lost;
+		first += part;
+		to += part;
+	}
 }
 
 static uint64_t sequence_of(const struct pass *pass, size_t row)
@@ -39,30 +50,20 @@ static uint64_t sequence_of(const struct pass *pass, size_t row)
 void sluice__noise_dropout(const struct pass *pass, size_t layer, size_t direction, struct sluice__range steps,
 			   const real *from, size_t from_row, real *to, size_t to_row)
 {
+	enum { STRETCH = 64 };
 	const struct packed_layer *packed = &pass->plan->layers[layer];
 	const struct chance chance = dropping(packed->options->dropout);
 	struct sluice__place place = {SLUICE__DROPOUT, layer, direction, 0, 0};
 	for (size_t row = steps.first * pass->batch; row < steps.last * pass->batch; row++) {
 		place.step = pass->run->step_offset + row / pass->batch;
 		place.sequence = sequence_of(pass, row % pass->batch);
-		for (size_t unit = 0; unit < packed->out_padded; unit += 4) {
-			real factors[4];
-			draw(pass->run->seed, &place, unit / 4, &chance, factors);
-			for (size_t lane = 0; lane < 4; lane++)
-				to[row * to_row + unit + lane] = factors[lane] * from[row * from_row + unit + lane];
+		for (size_t first = 0; first < packed->out_padded; first += STRETCH) {
+			real factors[STRETCH];
+			const size_t rest = packed->out_padded - first, part = rest < STRETCH ? rest : STRETCH;
+			draw(pass, &place, &chance, first, part, factors);
+			for (size_t unit = 0; unit < part; unit++)
+				to[row * to_row + first + unit] = factors[unit] * from[row * from_row + first + unit];
 		}
-	}
-}
-
-/* Draws the columns first .. first+units-1 of one row. */
-static void draw_columns(const struct pass *pass, const struct sluice__place *place, const struct chance *chance,
-			 struct columns columns, real *to)
-{
-	for (size_t unit = columns.first; unit < columns.first + columns.units;) {
-		real factors[4];
-		draw(pass->run->seed, place, unit / 4, chance, factors);
-		for (size_t lane = unit % 4; lane < 4 && unit < columns.first + columns.units; lane++, unit++)
-			to[unit] = factors[lane];
 	}
 }
 
@@ -108,7 +109,7 @@ void sluice__noise_mask(const struct pass *pass, size_t layer, size_t direction,
 		if (shape != SLUICE_MASK_UNIT)
 			place.sequence = sequence_of(pass, row);
 		if (drawn)
-			draw_columns(pass, &place, &chance, columns, to);
+			draw(pass, &place, &chance, columns.first, columns.units, to + columns.first);
 		if (!pass->run->mask)
 			continue;
 		for (size_t done = 0; done < columns.units; done += STRETCH) {
@@ -134,7 +135,7 @@ void sluice__noise_zoneout(const struct pass *pass, size_t layer, size_t directi
 		real *to = zone + row * row_stride;
 		place.sequence = sequence_of(pass, row);
 		if (pass->run->training)
-			draw_columns(pass, &place, &chance, columns, to);
+			draw(pass, &place, &chance, columns.first, columns.units, to + columns.first);
 		else
 			for (size_t unit = columns.first; unit < columns.first + columns.units; unit++)
 				to[unit] = (real)part;
@@ -146,5 +147,5 @@ void sluice__noise_dropconnect(const struct pass *pass, size_t layer, size_t dir
 {
 	const struct chance chance = dropping(pass->plan->layers[layer].options->dropconnect);
 	const struct sluice__place place = {SLUICE__DROPCONNECT, layer, direction, row, 0};
-	draw(pass->run->seed, &place, block, &chance, factors);
+	draw(pass, &place, &chance, 4 * block, 4, factors);
 }
