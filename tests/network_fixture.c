@@ -1,6 +1,7 @@
 /* network_fixture.c exists so that a test says what it is about, not how memory is made. */
 #include "network_fixture.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -59,6 +60,35 @@ void fill_random_as(sluice_dtype dtype, void *to, size_t count, uint64_t seed)
 			((float *)to)[j] = values[j];
 	}
 	free(values);
+}
+
+static double widen_f16(uint16_t bits)
+{
+	const int exponent = bits >> 10 & 31, mantissa = bits & 0x3ff;
+	const double size = exponent ? ldexp(1024 + mantissa, exponent - 25) : ldexp(mantissa, -24);
+	return bits & 0x8000 ? -size : size;
+}
+
+static double widen_bf16(uint16_t bits)
+{
+	const uint32_t wide = (uint32_t)bits << 16;
+	float value;
+	memcpy(&value, &wide, sizeof value);
+	return (double)value;
+}
+
+void widen(sluice_dtype dtype, const void *from, size_t count, double *to)
+{
+	for (size_t j = 0; j < count; j++) {
+		if (dtype == SLUICE_F64)
+			to[j] = ((const double *)from)[j];
+		else if (dtype == SLUICE_F16)
+			to[j] = widen_f16(((const uint16_t *)from)[j]);
+		else if (dtype == SLUICE_BF16)
+			to[j] = widen_bf16(((const uint16_t *)from)[j]);
+		else
+			to[j] = (double)((const float *)from)[j];
+	}
 }
 
 void assert_ok(sluice_status status)

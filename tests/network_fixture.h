@@ -64,6 +64,9 @@ void fill_random(float *to, size_t count, uint64_t seed);
 /* The same rounded towards zero to a storage type. */
 void fill_random_as(sluice_dtype dtype, void *to, size_t count, uint64_t seed);
 
+/* The numbers of an array of a storage type. */
+void widen(sluice_dtype dtype, const void *from, size_t count, double *to);
+
 /* Fails the test with the library's sentence unless status is SLUICE_OK. */
 void assert_ok(sluice_status status);
 
