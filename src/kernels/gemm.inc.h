@@ -82,7 +82,8 @@ static inline __attribute__((always_inline)) void gemm_panel(sluice_dtype type, 
 		rows = tile_height(job->rows - row);
 		const real *a = job->a + row * job->a_row;
 		real *c = job->c + row * job->c_row;
-		if (job->a_step == 1)
+		/* Weights meet rows; columns meet only what was packed as reals. */
+		if (type != SLUICE__REAL_DTYPE || job->a_step == 1)
 			gemm_rows(type, rows, vectors, job, 1, a, c);
 		else
 			gemm_rows(type, rows, vectors, job, job->a_step, a, c);

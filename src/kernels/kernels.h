@@ -34,9 +34,9 @@ enum {
 struct sluice__gemm {
 	size_t rows, vectors, depth;
 	const real *a;
-	size_t a_row, a_step;
-	const void *panel; /* [depth][vectors * lanes] */
-	sluice_dtype type; /* of the panel */
+	size_t a_row, a_step; /* a_step 1 unless the panel holds reals */
+	const void *panel;    /* [depth][vectors * lanes] */
+	sluice_dtype type;    /* of the panel */
 	real *c;
 	size_t c_row;
 	const real *bias; /* [vectors * lanes] start value; NULL: zero. Ignored when add */
