@@ -188,10 +188,11 @@ static void sum_peephole(const struct bound_work *work, const struct bound_view 
 	const struct sluice__cell *cell = &work->network->cells[index];
 	size_t H = cell->hidden, gate = row / H;
 	int full = cell->peephole_kind == SLUICE_PEEPHOLE_FULL;
-	const double *V = work->run->parameters + cell->peephole + (full ? row * H : row);
+	const double *V;
 
 	if (cell->peephole_kind == SLUICE_PEEPHOLE_NONE || cell->no_peepholes >> gate & 1)
 		return;
+	V = work->run->parameters + cell->peephole + (full ? row * H : row);
 	for (size_t k = full ? 0 : row % H; k < (full ? H : row % H + 1); k++) {
 		struct number c = exact(sluice__bound_cell_before(work, cell, n, k));
 

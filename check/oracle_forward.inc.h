@@ -177,10 +177,11 @@ static int peeps(const struct sluice__cell *cell, int gate)
 static void peephole_add(const struct step *s, int gate, size_t unit, const REAL *seen, struct sum *a)
 {
 	size_t H = s->cell->hidden, row = (size_t)gate * H + unit;
-	const REAL *V = s->run->parameters + s->cell->peephole;
+	const REAL *V;
 
 	if (!peeps(s->cell, gate))
 		return;
+	V = s->run->parameters + s->cell->peephole;
 	if (s->cell->peephole_kind == SLUICE_PEEPHOLE_DIAGONAL)
 		sum_add(a, V[row] * seen[unit]);
 	else
