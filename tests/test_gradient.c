@@ -62,11 +62,32 @@ static void test_stacks(void **state)
 		judge(CASES[index].problem, &CASES[index].options);
 }
 
+/* Options and storage types on longer sequences than combinations have. */
+static void test_options(void **state)
+{
+	static const struct judged CASES[] = {
+		{"t50n7i9h33peepnewmask", {0}},
+		{"t50n3i9h17l2bipeepfullproj8clip", {.outputs = 4}},
+		{"t50n3h33l2hardcoupledidx", {0}},
+		{"t50n3h17noxbizone", {.outputs = 4}},
+		{"t50n3i9h33l2rdropdconnrecompute", {.dropout = 0.25f}},
+		{"t100n3i9h33bf16", {0}},
+		{"t50n3i9h17l2biproj8peepf16", {.outputs = 4, .layout = SLUICE_BATCH_MAJOR}},
+		{"t50n3i9h17bf16recompute", {.threads = 2}},
+		{"t50n3i9h17l2f16outputs", {0}},
+		{"t100n3i9h17l2bipeepfullproj8zonerdropdconnmaskf64", {.outputs = 4, .dropout = 0.25f}},
+	};
+
+	(void)state;
+	for (size_t index = 0; index < sizeof(CASES) / sizeof(CASES[0]); index++)
+		judge(CASES[index].problem, &CASES[index].options);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_levels), cmocka_unit_test(test_small),  cmocka_unit_test(test_long),
-		cmocka_unit_test(test_large),  cmocka_unit_test(test_stacks),
+		cmocka_unit_test(test_large),  cmocka_unit_test(test_stacks), cmocka_unit_test(test_options),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
