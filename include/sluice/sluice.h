@@ -369,7 +369,7 @@ typedef struct sluice_plan_options {
 	size_t steps;                  /* largest T of one call; 0: 1 */
 	size_t batch;                  /* largest N of one call; 0: 1 */
 	int training;                  /* 1: runs may write a tape and sluice_backward may be called */
-	sluice_layout layout;          /* of x, y, the sequences and their gradients */
+	sluice_layout layout;          /* of x, y, a mask for each step, h, c, gates and the gradients */
 	sluice_choice flush_denormals; /* treat denormal numbers as zero inside calls; auto: on unless training */
 	sluice_dtype weights; /* storage of W, R, full V, projection and read-out inside the plan: f32, f16 or bf16 */
 	sluice_dtype data;    /* of x, y, mask, the sequences and their gradients: f32, f16 or bf16. h is rounded to it
