@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include <sluice/ops.h>
 
 #include "kernels/kernels.h"
 #include "network_fixture.h"
@@ -450,11 +451,39 @@ static void test_reductions(void **unused)
 	on_every_level(reductions_of_level);
 }
 
+/* Whole rows of random numbers are those of single counters, whatever their number, and nothing is written behind them.
+ */
+static void random_of_level(const struct sluice__kernels *kernels)
+{
+	enum { MOST_BLOCKS = 40, GUARD = 0x5A5A5A5A };
+	const uint32_t key[2] = {0x01234567, 0x89ABCDEF};
+	for (uint32_t blocks = 0; blocks <= MOST_BLOCKS; blocks++) {
+		const uint32_t counter[4] = {0xFFFFFFF0 + blocks, 77 * blocks, 0xCAFE, 0x80000001};
+		uint32_t words[MOST_BLOCKS * 4 + 1];
+		words[blocks * 4] = GUARD;
+		kernels->random(key, counter, blocks, words);
+		assert_int_equal(words[blocks * 4], GUARD);
+		for (uint32_t block = 0; block < blocks; block++) {
+			const uint32_t single[4] = {counter[0] + block, counter[1], counter[2], counter[3]};
+			uint32_t expected[4];
+			sluice_philox(key, single, expected);
+			assert_memory_equal(words + block * 4, expected, sizeof expected);
+		}
+	}
+}
+
+static void test_random(void **unused)
+{
+	(void)unused;
+	on_every_level(random_of_level);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_gemm), cmocka_unit_test(test_stored_panels), cmocka_unit_test(test_activations),
-		cmocka_unit_test(test_step), cmocka_unit_test(test_cell_backward), cmocka_unit_test(test_reductions),
+		cmocka_unit_test(test_random),      cmocka_unit_test(test_gemm), cmocka_unit_test(test_stored_panels),
+		cmocka_unit_test(test_activations), cmocka_unit_test(test_step), cmocka_unit_test(test_cell_backward),
+		cmocka_unit_test(test_reductions),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,4 @@
 /* isa.inc.h: all templates of a level and its table; included after the level's vocabulary. */
-#include "base/philox.h"
 #include "kernels/kernels.h"
 
 #if defined(__clang__)

@@ -224,14 +224,20 @@ static void add_dc(const struct back *back, const real *kept)
 			back->dc[row * back->packed->padded + j] += kept[row * back->packed->padded + j];
 }
 
-/* Units that are only padding may have any gate values, even none that is a number; products read their da. */
-static void clear_padding(const struct back *back, real *da)
+/* Units that are only padding may have any gate values, even none that is a number; products read their da. Whoever has
+ * the last block clears the gates that it has just computed: others may be reading what it computed before. */
+static void clear_padding(const struct back *back, const struct sluice__cell_backward *job)
 {
 	const struct packed_layer *packed = back->packed;
 	const size_t rest = packed->span - packed->hidden;
-	for (size_t row = 0; rest && back->last == packed->blocks && row < back->pass->batch; row++)
-		for (size_t gate = 0; gate < SLUICE__GATES; gate++)
-			memset(da + (row * SLUICE__GATES + gate) * packed->span + packed->hidden, 0, rest * sizeof *da);
+	const size_t first = job->parts == SLUICE__CELL_OUTPUT ? 3 : 0;
+	const size_t last = job->parts == SLUICE__CELL_REST ? 3 : SLUICE__GATES;
+	if (rest == 0 || back->first == back->last || back->last != packed->blocks)
+		return;
+	for (size_t row = 0; row < back->pass->batch; row++)
+		for (size_t gate = first; gate < last; gate++)
+			memset(job->da + (row * SLUICE__GATES + gate) * packed->span + packed->hidden, 0,
+			       rest * sizeof *job->da);
 }
 
 /* The cell of one step; a split one in two parts with a product between them. */
@@ -242,7 +248,7 @@ static void cell_step(const struct back *back, struct sluice__cell_backward *job
 	if (packed->split) {
 		job->parts = SLUICE__CELL_OUTPUT;
 		plan->kernels.cell_backward(job);
-		clear_padding(back, job->da);
+		clear_padding(back, job);
 		team_wait(team);
 		const struct factor factor = factor_of(back, job->da + 3 * job->da_gate, job->da_row, packed->span,
 						       back->weights->memory_back);
@@ -251,7 +257,7 @@ static void cell_step(const struct back *back, struct sluice__cell_backward *job
 		job->parts = SLUICE__CELL_REST;
 	}
 	plan->kernels.cell_backward(job);
-	clear_padding(back, job->da);
+	clear_padding(back, job);
 }
 
 /* One step with anything besides the two kernels: EQUATIONS.md, "Backward", line by line. */
