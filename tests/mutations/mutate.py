@@ -12,7 +12,7 @@ PROBLEMS = ["t9n3i5h17l2bi", "t6n7i3h33l2rev", "t4n2i140h70", "t3n1i2h40", "t3n7
 OPTIONS = [
     "t6n3i5h17peep", "t5n2i5h9peepnewclip", "t5n3i4h20peepfullzone", "t5n2i4h18proj5zone", "t5n2i4h18proj5clip",
     "t5n3i5h17coupledmaskclip", "t5n2i68h17nox", "t5n2h17idxhard", "t5n3i5h18bidconn", "t5n3i5h17birdropzone",
-    "t5n3i5h17l2bf16peepnew", "t5n2i4h9bf16recompute", "t5n2i4h9outputspeep",
+    "t5n3i5h17l2bf16peepnew", "t5n2i4h9bf16recompute", "t5n2i4h9outputspeep", "t5n2i4h40peepfull",
 ]
 JUDGES = {
     "kernels": (["test_kernels"], ["tests/test_kernels"]),
@@ -23,6 +23,9 @@ JUDGES = {
     "memory": (["test_memory"], ["tests/test_memory"]),
     "layer": (["test_layer"], ["tests/test_layer"]),
     "accumulate": (["test_accumulate"], ["tests/test_accumulate"]),
+    "storage": (["test_storage"], ["tests/test_storage"]),
+    "bits_options": (["test_bits_options"], ["tests/test_bits_options"]),
+    "limits": (["test_limits"], ["tests/test_limits"]),
     "verify": (["sluice_command"], ["tools/sluice", "verify", *PROBLEMS]),
     "options": (["sluice_command"], ["tools/sluice", "verify", *OPTIONS]),
     "combinations": (["test_combinations"], ["tests/test_combinations"]),
