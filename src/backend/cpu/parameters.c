@@ -63,15 +63,21 @@ static struct rows seen_h(const struct known *known)
 	const struct rows before = {history_before(&known->record.h, 0), pass->batch * padded, padded};
 	if (!pass_masks_h(pass, index))
 		return before;
-	/* Each thread needs whole masks here: it makes them in its steps' part of the result. */
+	const real *kept = pass_piece(pass, map->mask[known->direction]);
+	const bool changes = sluice__noise_mask_changes(pass, index);
 	real *masked = pass_piece(pass, map->masked_h[known->direction]);
 	const struct columns all = {0, out, known->packed->out_vectors * pass->plan->kernels.lanes};
 	for (size_t t = own.first; t < own.last; t++) {
 		real *to = masked + t * pass->batch * padded;
-		sluice__noise_mask(pass, index, known->direction, t, all, to);
-		for (size_t row = 0; row < pass->batch; row++)
+		/* A mask for each step is made in the place of its product. */
+		if (changes)
+			sluice__noise_mask(pass, index, known->direction, t, all, to);
+		for (size_t row = 0; row < pass->batch; row++) {
+			const real *mask = (changes ? to : kept) + row * padded;
+			const real *h = before.at + t * before.step + row * padded;
 			for (size_t j = 0; j < out; j++)
-				to[row * padded + j] *= before.at[t * before.step + row * padded + j];
+				to[row * padded + j] = mask[j] * h[j];
+		}
 	}
 	team_wait(known->team);
 	return (struct rows){masked, pass->batch * padded, padded};

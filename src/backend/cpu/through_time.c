@@ -272,8 +272,13 @@ static void step_options(const struct back *back, size_t t, bool descending, con
 	real *dr = pass_piece(pass, map->dr[direction]) + (options->projection ? step : 0);
 	real *dq = pass_piece(pass, map->dq[direction]), *kept = pass_piece(pass, map->dc_kept[direction]);
 	real *carry = options->zoneout_h > 0 ? pass_piece(pass, map->carry[direction]) : NULL;
-	gradient_of_output(back, t, options->projection_clip > 0 && options->projection ? dr : NULL, dr, carry);
-	job.dh = dr;
+	job.dy = dy_at(back, t);
+	job.dy_row = pass_dy_row(pass, back->layer);
+	if (options->projection || carry) {
+		gradient_of_output(back, t, options->projection_clip > 0 && options->projection ? dr : NULL, dr, carry);
+		job.dy = NULL;
+		job.dh = dr;
+	}
 	if (options->projection) {
 		const struct factor factor =
 			factor_of(back, dr, packed->out_padded, packed->out, back->weights->projection_back);
