@@ -30,7 +30,7 @@ JUDGES = {
     "options": (["sluice_command"], ["tools/sluice", "verify", *OPTIONS]),
     "combinations": (["test_combinations"], ["tests/test_combinations"]),
 }
-FOLDERS = ["include", "src", "check", "tests", "tools", "man", "examples", "bench", "cmake", "scripts"]
+FOLDERS = ["include", "src", "check", "tests", "tools", "man", "examples", "bench", "cmake", "docs", "scripts"]
 
 
 def read_list(path):
