@@ -186,8 +186,8 @@ static inline void team_wait(const struct team *team)
 	sluice__barrier_wait(team->barrier, team->count);
 }
 
-/* dw[gate*height + m][n] (+)= sum over all rows of a[row][gate*a_gate + m] b[row][n], in order of the rows, for the
- * gates first_gate .. gates-1; every thread of the team calls it. */
+/* dw[gate*height + m][n] (+)= sum over all rows of a[row][gate*a_gate + m] b[row][n], in order of the rows; every
+ * thread of the team calls it. */
 struct gradient_product {
 	size_t steps, batch;
 	struct rows a, b;
