@@ -28,7 +28,7 @@ JUDGES = {
     "limits": (["test_limits"], ["tests/test_limits"]),
     "verify": (["sluice_command"], ["tools/sluice", "verify", *PROBLEMS]),
     "options": (["sluice_command"], ["tools/sluice", "verify", *OPTIONS]),
-    "combinations": (["test_combinations"], ["tests/test_combinations"]),
+    "combinations": (["test_combinations"], ["tests/test_combinations", "few"]),
 }
 FOLDERS = ["include", "src", "check", "tests", "tools", "man", "examples", "bench", "cmake", "docs", "scripts"]
 
