@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures what each option of the cell costs over the plain cell: interleaved rounds of `sluice bench`, ratio of each round."""
+"""Measures what each option of the cell costs over the plain cell: `sluice bench` of both in turn, the ratio of each pair."""
 import argparse
 import json
 import statistics
@@ -24,19 +24,19 @@ def main():
     parser.add_argument("--backward", action="store_true", help="training: the forward pass with a tape, and the backward pass")
     parser.add_argument("--options", nargs="*", default=OPTIONS)
     arguments = parser.parse_args()
-    print("| problem | pass | us/step | ratio to plain, median of rounds (and of fastest samples) | kernels |\n|---|---|---|---|---|")
+    print("| problem | pass | us a step | plain | ratio, median of pairs | of the fastest | kernels |\n|---|---|---|---|---|---|---|")
     for problem in arguments.problems:
-        rounds = []
+        pairs = {option: [] for option in arguments.options}
         for _ in range(arguments.rounds):
-            rounds.append({option: measure(arguments.sluice, problem + option, arguments.backward, arguments.seconds)
-                           for option in ["", *arguments.options]})
-        for option in ["", *arguments.options]:
-            for name in rounds[0][option]:
-                times = [each[option][name]["us_per_step_min"] for each in rounds]
-                plain = [each[""][name]["us_per_step_min"] for each in rounds]
+            for option in arguments.options:
+                pairs[option].append([measure(arguments.sluice, problem + each, arguments.backward, arguments.seconds)
+                                      for each in ("", option)])
+        for option in arguments.options:
+            for name in pairs[option][0][0]:
+                plain, times = ([pair[side][name]["us_per_step_min"] for pair in pairs[option]] for side in (0, 1))
                 ratio = statistics.median(a / b for a, b in zip(times, plain))
-                print(f"| {problem}{option} | {name} | {statistics.median(times):.1f} | {ratio:.3f} "
-                      f"({min(times) / min(plain):.3f}) | {rounds[0][option][name]['kernels']} |", flush=True)
+                print(f"| {problem}{option} | {name} | {statistics.median(times):.1f} | {statistics.median(plain):.1f} | "
+                      f"{ratio:.3f} | {min(times) / min(plain):.3f} | {pairs[option][0][1][name]['kernels']} |", flush=True)
 
 
 if __name__ == "__main__":
