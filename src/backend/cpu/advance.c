@@ -42,16 +42,9 @@ void sluice__advance_prepare(struct strip *strip, const struct team *team)
 	if (!pass_thins(pass, layer))
 		return;
 	real *thinned = pass_piece(pass, map->thinned[direction]);
-	const struct packed_layer *packed = strip->packed;
-	const struct sluice__range rows = sluice__share(SLUICE__GATES * packed->hidden, team->index, team->count);
-	if (team->index == 0)
-		memset(thinned, 0,
-		       packed->blocks * SLUICE__GATES * pass->plan->kernels.lanes * packed->out * sizeof *thinned);
-	team_wait(team);
-	sluice__pack_thinned(pass, layer, direction, rows, false, thinned);
+	sluice__pack_thinned(pass, layer, direction, false, team, thinned);
 	strip->recurrent = thinned;
 	strip->recurrent_type = SLUICE__REAL_DTYPE;
-	team_wait(team);
 }
 
 /* --- x without weights --- */

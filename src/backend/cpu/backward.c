@@ -14,10 +14,7 @@ static struct rows input_gradient(const struct pass *pass, size_t index, size_t 
 					     segment * pass->plan->layers[index].segment[segment].padded,
 				     pass->batch * row, row};
 	}
-	const size_t width = pass->prepared->network->inputs;
-	if (pass->plan->widens_data)
-		return (struct rows){pass_piece(pass, pass->plan->map.dx), pass->batch * width, width};
-	return sluice__pass_user(pass, pass->gradients->dx, width, pass->steps);
+	return sluice__pass_dx(pass);
 }
 
 /* Whether the first direction adds to what is there. */
@@ -178,7 +175,7 @@ static void readout_input(struct pass *pass, struct sluice__range steps)
 static void top(struct pass *pass, const struct team *team)
 {
 	const struct sluice__network *network = pass->prepared->network;
-	const size_t layer = network->layer_count - 1, steps = pass->run->last_only ? 1 : pass->steps;
+	const size_t layer = network->layer_count - 1, steps = pass_y_steps(pass);
 	const size_t row = pass_dy_row(pass, layer);
 	const struct sluice__range own = sluice__share(steps, team->index, team->count);
 	const struct sluice__range all = sluice__share(pass->steps * pass->batch, team->index, team->count);
@@ -209,8 +206,8 @@ static void widen_user(struct pass *pass, const struct team *team)
 		return;
 	sluice__exchange_in(pass, team, pass->run->x, network->inputs, pass->steps, pass_piece(pass, map->x));
 	if (pass->gradients->dy)
-		sluice__exchange_in(pass, team, pass->gradients->dy, network->outputs,
-				    pass->run->last_only ? 1 : pass->steps, pass_piece(pass, map->y));
+		sluice__exchange_in(pass, team, pass->gradients->dy, network->outputs, pass_y_steps(pass),
+				    pass_piece(pass, map->y));
 	if (pass->gradients->dx && pass_accumulates(pass, SLUICE_ACCUMULATE_X))
 		sluice__exchange_in(pass, team, pass->gradients->dx, network->inputs, pass->steps,
 				    pass_piece(pass, map->dx));

@@ -36,9 +36,9 @@ struct packed_direction {
 struct packed_layer {
 	const sluice_layer *options;
 	size_t hidden, padded, directions;
-	size_t blocks, span;                             /* vectors that hold the hidden units, and their elements */
-	size_t panels;                                   /* full or partial panels over the hidden units */
-	size_t out, out_padded, out_vectors, out_panels; /* the same of h, which a projection makes narrower or wider */
+	size_t blocks, span;                 /* vectors that hold the hidden units, and their elements */
+	size_t panels;                       /* full or partial panels over the hidden units */
+	size_t out, out_padded, out_vectors; /* the same of h, which a projection makes narrower or wider */
 	size_t segments;
 	struct segment segment[MOST_SEGMENTS];
 	struct packed_direction direction[MOST_DIRECTIONS];
@@ -243,6 +243,18 @@ static inline size_t pass_last_step(const struct pass *pass, size_t layer, size_
 	return pass->steps - 1 - pass_first_step(pass, layer, direction);
 }
 
+/* Whether the tape holds all it keeps as reals, ready to be used where it lies. */
+static inline bool pass_tapes_reals(const struct pass *pass)
+{
+	return pass->run->tape && pass->prepared->limits.tape == SLUICE__REAL_DTYPE;
+}
+
+/* Steps of y and of its gradient. */
+static inline size_t pass_y_steps(const struct pass *pass)
+{
+	return pass->run->last_only ? 1 : pass->steps;
+}
+
 /* Whether runs of this kind draw masks and zoneout. */
 static inline bool pass_masks_h(const struct pass *pass, size_t layer)
 {
@@ -287,9 +299,6 @@ static inline real *history_before(const struct history *history, size_t t)
 	return history_at(history, t) + history->before;
 }
 
-/* slots: T + 1 of them, of this many reals each. */
-struct history sluice__pass_history(const struct pass *pass, size_t layer, size_t direction, real *slots, size_t step);
-
 /* What the steps of one layer and direction leave behind, in reals: on the tape where it holds reals, else in the
  * workspace. Without a tape that will be read again c has one slot, overwritten in every step. */
 struct record {
@@ -298,13 +307,10 @@ struct record {
 };
 struct record sluice__pass_record(const struct pass *pass, size_t layer, size_t direction);
 
-/* Rows of a user's array of `width` columns in the plan's layout, and of `steps` steps; at NULL where they are of
- * another type than real. */
-struct rows sluice__pass_user(const struct pass *pass, const void *at, size_t width, size_t steps);
-
 /* x, y and their gradients as reals: the user's own memory, or the workspace's copy. */
 struct rows sluice__pass_x(const struct pass *pass);
 struct rows sluice__pass_y(const struct pass *pass);
+struct rows sluice__pass_dx(const struct pass *pass);
 struct rows sluice__pass_dy(const struct pass *pass);
 
 /* Rows of one segment of a layer's input, after dropout; layer may be layer_count: the read-out. */
@@ -392,10 +398,9 @@ void sluice__noise_zoneout(const struct pass *pass, size_t layer, size_t directi
 void sluice__noise_dropconnect(const struct pass *pass, size_t layer, size_t direction, size_t row, size_t block,
 			       real factors[4]);
 
-/* These rows of R, 4H of them, times DropConnect's mask, in the places that panels of R (or of its transpose) have for
- * them. The padding of the panels is not written. */
-void sluice__pack_thinned(const struct pass *pass, size_t layer, size_t direction, struct sluice__range rows,
-			  bool transposed, real *to);
+/* R times DropConnect's mask in panels of reals, or its transpose, by all threads of the team together. */
+void sluice__pack_thinned(const struct pass *pass, size_t layer, size_t direction, bool transposed,
+			  const struct team *team, real *to);
 
 /* --- advance.c: one step of one layer and direction --- */
 

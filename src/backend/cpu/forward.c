@@ -225,7 +225,7 @@ static void read_out(const struct pass *pass, struct sluice__range steps)
 
 static void output(struct pass *pass, const struct team *team)
 {
-	const size_t steps = pass->run->last_only ? 1 : pass->steps;
+	const size_t steps = pass_y_steps(pass);
 	const struct sluice__range own = sluice__share(steps, team->index, team->count);
 	sluice__forward_drop(pass, pass->plan->layer_count, team);
 	if (!pass->run->y)

@@ -167,11 +167,9 @@ static void size_layer(struct cpu_plan *plan, const struct sluice__network *netw
 	packed->directions = layer->directions;
 	packed->blocks = vectors_of(kernels, layer->hidden);
 	packed->span = packed->blocks * kernels->lanes;
-	packed->panels = panels_of(packed->blocks);
 	packed->out = layer->out;
 	packed->out_padded = sluice__round_up(layer->out, SLUICE__PAD);
 	packed->out_vectors = vectors_of(kernels, layer->out);
-	packed->out_panels = panels_of(packed->out_vectors);
 	packed->segments = before ? before->directions : 1;
 	for (size_t each = 0; each < packed->segments; each++) {
 		struct segment *segment = &packed->segment[each];
@@ -364,14 +362,18 @@ static real weight_at(const struct cpu_plan *plan, size_t offset, size_t index)
 	return value;
 }
 
-void sluice__pack_thinned(const struct pass *pass, size_t layer, size_t direction, struct sluice__range rows,
-			  bool transposed, real *to)
+void sluice__pack_thinned(const struct pass *pass, size_t layer, size_t direction, bool transposed,
+			  const struct team *team, real *to)
 {
 	const struct cpu_plan *plan = pass->plan;
 	const struct packed_layer *packed = &plan->layers[layer];
 	const size_t lanes = plan->kernels.lanes, full = SLUICE__PANEL_VECTORS * lanes, out = packed->out;
 	const size_t depth = SLUICE__GATES * packed->span, whole = packed->out_vectors * lanes;
-	for (size_t row = rows.first; row < rows.last; row++) {
+	const struct sluice__range own = sluice__share(SLUICE__GATES * packed->hidden, team->index, team->count);
+	if (team->index == 0)
+		memset(to, 0, depth * (transposed ? whole : out) * sizeof *to);
+	team_wait(team);
+	for (size_t row = own.first; row < own.last; row++) {
 		const size_t gate = row / packed->hidden, unit = row % packed->hidden;
 		const size_t block = unit / lanes, lane = unit % lanes, k = gate * packed->span + unit;
 		for (size_t first = 0; first < out; first += 4) {
@@ -387,4 +389,5 @@ void sluice__pack_thinned(const struct pass *pass, size_t layer, size_t directio
 			}
 		}
 	}
+	team_wait(team);
 }

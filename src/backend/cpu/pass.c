@@ -5,7 +5,8 @@
 
 #include "base/cpu.h"
 
-struct history sluice__pass_history(const struct pass *pass, size_t layer, size_t direction, real *slots, size_t step)
+/* slots: T + 1 of them, of `step` reals each. */
+static struct history history_of(const struct pass *pass, size_t layer, size_t direction, real *slots, size_t step)
 {
 	const ptrdiff_t stride = (ptrdiff_t)step;
 	/* A reverse direction comes from step t + 1: what it starts from lies behind its steps. */
@@ -16,11 +17,10 @@ struct history sluice__pass_history(const struct pass *pass, size_t layer, size_
 
 struct record sluice__pass_record(const struct pass *pass, size_t layer, size_t direction)
 {
-	const struct sluice__limits *limits = &pass->prepared->limits;
 	const struct packed_layer *packed = &pass->plan->layers[layer];
 	const struct workspace_map *map = &pass->plan->map;
 	const bool backward = pass->gradients != NULL;
-	const bool kept = pass->run->tape && limits->tape == SLUICE__REAL_DTYPE;
+	const bool kept = pass_tapes_reals(pass);
 	struct tape tape = {0};
 	struct record record;
 	if (pass->run->tape)
@@ -30,47 +30,51 @@ struct record sluice__pass_record(const struct pass *pass, size_t layer, size_t 
 	if (packed->keeps_arguments && (tape.arguments || backward))
 		record.arguments =
 			kept && tape.arguments ? tape.arguments : pass_piece(pass, map->arguments[direction]);
-	record.h = sluice__pass_history(pass, layer, direction,
-					kept ? tape.h : pass_piece(pass, map->h[layer % 2][direction]),
-					pass->batch * packed->out_padded);
+	record.h = history_of(pass, layer, direction, kept ? tape.h : pass_piece(pass, map->h[layer % 2][direction]),
+			      pass->batch * packed->out_padded);
 	if (tape.c || backward)
-		record.c = sluice__pass_history(pass, layer, direction,
-						tape.c ? tape.c : pass_piece(pass, map->c[direction]),
-						pass->batch * packed->padded);
+		record.c = history_of(pass, layer, direction, tape.c ? tape.c : pass_piece(pass, map->c[direction]),
+				      pass->batch * packed->padded);
 	else
 		record.c = (struct history){pass_piece(pass, map->c[direction]), 0, 0};
 	return record;
 }
 
-struct rows sluice__pass_user(const struct pass *pass, const void *at, size_t width, size_t steps)
+/* Rows of a user's array of `width` columns and `steps` steps in the plan's layout. */
+static struct rows user_rows(const struct pass *pass, const void *at, size_t width, size_t steps)
 {
 	if (pass->prepared->limits.batch_major)
 		return (struct rows){at, width, steps * width};
 	return (struct rows){at, pass->batch * width, width};
 }
 
+/* A user's array as reals: his own memory, or the copy at `copy` of the workspace. */
+static struct rows reals_of(const struct pass *pass, const void *at, size_t copy, size_t width, size_t steps)
+{
+	if (pass->plan->widens_data)
+		return (struct rows){pass_piece(pass, copy), pass->batch * width, width};
+	return user_rows(pass, at, width, steps);
+}
+
 struct rows sluice__pass_x(const struct pass *pass)
 {
-	const size_t width = pass->prepared->network->inputs;
-	if (pass->plan->widens_data)
-		return (struct rows){pass_piece(pass, pass->plan->map.x), pass->batch * width, width};
-	return sluice__pass_user(pass, pass->run->x, width, pass->steps);
+	return reals_of(pass, pass->run->x, pass->plan->map.x, pass->prepared->network->inputs, pass->steps);
 }
 
 struct rows sluice__pass_y(const struct pass *pass)
 {
-	const size_t width = pass->prepared->network->outputs;
-	if (pass->plan->widens_data)
-		return (struct rows){pass_piece(pass, pass->plan->map.y), pass->batch * width, width};
-	return sluice__pass_user(pass, pass->run->y, width, pass->run->last_only ? 1 : pass->steps);
+	return reals_of(pass, pass->run->y, pass->plan->map.y, pass->prepared->network->outputs, pass_y_steps(pass));
+}
+
+struct rows sluice__pass_dx(const struct pass *pass)
+{
+	return reals_of(pass, pass->gradients->dx, pass->plan->map.dx, pass->prepared->network->inputs, pass->steps);
 }
 
 struct rows sluice__pass_dy(const struct pass *pass)
 {
-	const size_t width = pass->prepared->network->outputs;
-	if (pass->plan->widens_data)
-		return (struct rows){pass_piece(pass, pass->plan->map.y), pass->batch * width, width};
-	return sluice__pass_user(pass, pass->gradients->dy, width, pass->run->last_only ? 1 : pass->steps);
+	return reals_of(pass, pass->gradients->dy, pass->plan->map.y, pass->prepared->network->outputs,
+			pass_y_steps(pass));
 }
 
 bool sluice__pass_input_dropped(const struct pass *pass, size_t layer)
@@ -80,8 +84,7 @@ bool sluice__pass_input_dropped(const struct pass *pass, size_t layer)
 
 real *sluice__pass_dropped(const struct pass *pass, size_t layer)
 {
-	if (pass->run->tape && pass->prepared->limits.tape == SLUICE__REAL_DTYPE &&
-	    pass->prepared->limits.tape_mode == SLUICE_TAPE_FULL)
+	if (pass_tapes_reals(pass) && pass->prepared->limits.tape_mode == SLUICE_TAPE_FULL)
 		return sluice__pass_tape(pass, layer, 0).dropped;
 	return pass_piece(pass, pass->plan->map.dropped);
 }

@@ -3,11 +3,6 @@
 
 #include <string.h>
 
-static bool keeps_reals(const struct pass *pass)
-{
-	return pass->run->tape && pass->prepared->limits.tape == SLUICE__REAL_DTYPE;
-}
-
 /* Widens these columns of `rows` rows of the tape. */
 static void widen_columns(const struct pass *pass, size_t rows, size_t row_width, size_t first, size_t count,
 			  const void *from, real *to)
@@ -89,7 +84,7 @@ static void restore_h(struct pass *pass, size_t layer, size_t direction, const s
 
 void sluice__restore_h(struct pass *pass, size_t layer, const struct team *team)
 {
-	if (!keeps_reals(pass))
+	if (!pass_tapes_reals(pass))
 		sluice__pass_directions(pass, layer, team, restore_h);
 }
 
@@ -101,7 +96,7 @@ void sluice__restore_dropped(struct pass *pass, size_t layer, const struct team 
 	const size_t width = before->directions * before->out_padded;
 	if (pass->prepared->limits.tape_mode != SLUICE_TAPE_FULL) {
 		sluice__forward_drop(pass, layer, team);
-	} else if (!keeps_reals(pass)) {
+	} else if (!pass_tapes_reals(pass)) {
 		const struct sluice__range own = sluice__share(pass->steps * pass->batch, team->index, team->count);
 		const sluice_dtype type = pass->prepared->limits.tape;
 		const char *from = sluice__pass_tape(pass, layer, 0).dropped;
@@ -244,6 +239,6 @@ static void restore_gates(struct pass *pass, size_t layer, size_t direction, con
 
 void sluice__restore_gates(struct pass *pass, size_t layer, const struct team *team)
 {
-	if (!keeps_reals(pass) || pass->prepared->limits.tape_mode != SLUICE_TAPE_FULL)
+	if (!pass_tapes_reals(pass) || pass->prepared->limits.tape_mode != SLUICE_TAPE_FULL)
 		sluice__pass_directions(pass, layer, team, restore_gates);
 }

@@ -385,14 +385,9 @@ static void prepare(struct back *back, const struct team *team)
 	if (!pass_thins(pass, back->layer))
 		return;
 	real *thinned = pass_piece(pass, map->thinned_back[direction]);
-	const struct sluice__range rows = sluice__share(SLUICE__GATES * packed->hidden, team->index, team->count);
-	if (team->index == 0)
-		memset(thinned, 0, SLUICE__GATES * packed->span * packed->out_vectors * lanes * sizeof *thinned);
-	team_wait(team);
-	sluice__pack_thinned(pass, back->layer, direction, rows, true, thinned);
+	sluice__pack_thinned(pass, back->layer, direction, true, team, thinned);
 	back->transposed = thinned;
 	back->transposed_type = SLUICE__REAL_DTYPE;
-	team_wait(team);
 }
 
 void sluice__through_time(struct pass *pass, size_t layer, size_t direction, const struct team *team)
