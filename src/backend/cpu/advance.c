@@ -47,6 +47,20 @@ void sluice__advance_prepare(struct strip *strip, const struct team *team)
 	strip->recurrent_type = SLUICE__REAL_DTYPE;
 }
 
+void sluice__advance_place(const struct strip *strip, const struct record *record,
+			   const struct rows input[MOST_SEGMENTS], size_t t, struct moment *moment)
+{
+	const size_t at = t * strip->pass->batch * SLUICE__GATES * strip->packed->padded;
+	moment->t = t;
+	moment->start = moment->fused ? NULL : record->gates + at;
+	moment->gates = record->gates + at;
+	moment->arguments = record->arguments ? record->arguments + at : NULL;
+	for (size_t each = 0; each < strip->packed->segments; each++)
+		moment->input[each] = (struct rows){input[each].at + t * input[each].step, 0, input[each].row};
+	moment->h_before = history_before(&record->h, t);
+	moment->c_before = history_before(&record->c, t);
+}
+
 /* --- x without weights --- */
 
 /* x of one row, `width` numbers that may lie in two segments. */

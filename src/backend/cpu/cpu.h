@@ -433,6 +433,10 @@ struct moment {
 	bool shows;              /* the run's h, c and gates are written */
 };
 
+/* Where step t of a record begins, and where its gates go. */
+void sluice__advance_place(const struct strip *strip, const struct record *record,
+			   const struct rows input[MOST_SEGMENTS], size_t t, struct moment *moment);
+
 /* Runs one step; all threads of the team together. Returns when every one has done its part. */
 void sluice__advance(const struct strip *strip, const struct moment *moment, const struct team *team);
 

@@ -83,7 +83,6 @@ static void recur(const struct strip *strip, const struct record *record, const 
 {
 	const struct pass *pass = strip->pass;
 	const struct packed_layer *packed = strip->packed;
-	const size_t gates_row = SLUICE__GATES * packed->padded;
 	const size_t start = pass_first_step(pass, strip->layer, strip->direction);
 	const bool wants_gates = pass->run->tape || pass->run->gates || packed->split;
 	struct moment moment = {
@@ -95,18 +94,13 @@ static void recur(const struct strip *strip, const struct record *record, const 
 		.shows = pass->run->h || pass->run->c || pass->run->gates,
 	};
 	for (size_t done = 0; done < pass->steps; done++) {
-		const size_t t = start ? start - done : done, at = t * pass->batch * gates_row;
-		moment.t = t;
+		const size_t t = start ? start - done : done;
+		sluice__advance_place(strip, record, input, t, &moment);
 		/* Every other step begins with the weights that the step before read last: they are still in the cache.
 		 */
 		moment.descending = done % 2 != 0;
-		moment.start = fused ? NULL : record->gates + at;
-		moment.gates = wants_gates ? record->gates + at : NULL;
-		moment.arguments = record->arguments ? record->arguments + at : NULL;
-		for (size_t each = 0; each < packed->segments; each++)
-			moment.input[each] = (struct rows){input[each].at + t * input[each].step, 0, input[each].row};
-		moment.h_before = history_before(&record->h, t);
-		moment.c_before = history_before(&record->c, t);
+		if (!wants_gates)
+			moment.gates = NULL;
 		moment.h = history_at(&record->h, t);
 		moment.c = history_at(&record->c, t);
 		sluice__advance(strip, &moment, team);

@@ -43,6 +43,7 @@
 #define sluice__strip SLUICE__REAL_NAME(sluice__strip)
 #define sluice__advance SLUICE__REAL_NAME(sluice__advance)
 #define sluice__advance_prepare SLUICE__REAL_NAME(sluice__advance_prepare)
+#define sluice__advance_place SLUICE__REAL_NAME(sluice__advance_place)
 #define sluice__advance_place_input SLUICE__REAL_NAME(sluice__advance_place_input)
 #define sluice__cpu_forward SLUICE__REAL_NAME(sluice__cpu_forward)
 #define sluice__cpu_step SLUICE__REAL_NAME(sluice__cpu_step)

@@ -142,7 +142,7 @@ static void repeat_steps(struct strip *strip, const struct record *record, const
 	struct pass *pass = strip->pass;
 	const struct packed_layer *packed = strip->packed;
 	const struct workspace_map *map = &pass->plan->map;
-	const size_t gates_row = SLUICE__GATES * packed->padded, direction = strip->direction;
+	const size_t direction = strip->direction;
 	const bool fused = packed->options->input == SLUICE_INPUT_WEIGHTS;
 	struct rows input[MOST_SEGMENTS];
 	struct moment moment = {
@@ -168,15 +168,7 @@ static void repeat_steps(struct strip *strip, const struct record *record, const
 		return;
 	}
 	for (size_t t = 0; t < pass->steps; t++) {
-		const size_t at = t * pass->batch * gates_row;
-		moment.t = t;
-		moment.start = fused ? NULL : record->gates + at;
-		moment.gates = record->gates + at;
-		moment.arguments = record->arguments ? record->arguments + at : NULL;
-		for (size_t each = 0; each < packed->segments; each++)
-			moment.input[each] = (struct rows){input[each].at + t * input[each].step, 0, input[each].row};
-		moment.h_before = history_before(&record->h, t);
-		moment.c_before = history_before(&record->c, t);
+		sluice__advance_place(strip, record, input, t, &moment);
 		sluice__advance(strip, &moment, team);
 	}
 }
