@@ -7,7 +7,8 @@
  *   model     a description (layers, sizes, options) and its parameters, one canonical block of f32 with named views.
  *   plan      a model prepared for one use: kernels chosen, weights packed, sizes known. Constant while it runs, so
  *             one plan serves many threads at once, each with its own run, state, workspace and tape.
- *   state     h and c of every layer for every row of a batch. Caller-owned memory, copyable with memcpy.
+ *   state     h and c of every layer for every row of a batch. Caller-owned memory, copyable with memcpy. A run may
+ *             work on any rows of a larger state: its slots, see streams.h.
  *   run       one call: data in, data out. A run allocates nothing, takes no lock with one thread and cannot fail
  *             half-way: arguments are checked first, and a refused call leaves every output untouched.
  *
@@ -37,7 +38,7 @@ extern "C" {
 /* ------------------------------------------------------------------------------------------------- version ---- */
 
 #define SLUICE_VERSION_MAJOR 0
-#define SLUICE_VERSION_MINOR 2
+#define SLUICE_VERSION_MINOR 3
 #define SLUICE_VERSION_PATCH 0
 
 #if defined(_WIN32) && defined(SLUICE_SHARED)
@@ -160,8 +161,22 @@ typedef struct sluice_activation {
 typedef enum sluice_direction {
 	SLUICE_FORWARD,      /* t = 0 .. T-1 */
 	SLUICE_REVERSE,      /* t = T-1 .. 0; outputs stay aligned with their inputs */
-	SLUICE_BIDIRECTIONAL /* both; outputs are concatenated: forward H, then reverse H */
+	SLUICE_BIDIRECTIONAL /* both */
 } sluice_direction;
+
+/* What a bidirectional layer makes of its two h. */
+typedef enum sluice_combination {
+	SLUICE_CONCATENATE, /* one result, twice as wide: forward, then reverse */
+	SLUICE_ADD,         /* one result, their sum */
+	SLUICE_SEPARATE /* two results: the layer above, bidirectional too, reads each with the direction of its own;
+			   of the last layer they are y and y_reverse */
+} sluice_combination;
+
+/* Where a sequence that is shorter than T lies. */
+typedef enum sluice_padding {
+	SLUICE_PADDING_RIGHT, /* t = 0 .. length-1 */
+	SLUICE_PADDING_LEFT   /* t = T-length .. T-1 */
+} sluice_padding;
 
 /* Gates, to be or-ed together. */
 enum { SLUICE_GATE_I = 1, SLUICE_GATE_F = 2, SLUICE_GATE_G = 4, SLUICE_GATE_O = 8, SLUICE_GATES_ALL = 15 };
@@ -261,16 +276,20 @@ typedef struct sluice_layer {
 				       runs; in others the old value counts with this weight */
 	float dropconnect;          /* in [0,1): chance that an element of R is dropped, once a run, in training runs;
 				       kept ones are scaled by 1/(1-dropconnect) */
+	sluice_combination combination; /* bidirectional layers; default concatenate */
+	int learned_start; /* 1: h and c start from parameters of the layer where no initial state is given, and at
+			      resets; 0: from zeros */
 } sluice_layer;
 #define SLUICE_LAYER_INIT SLUICE_SIZED(sluice_layer)
 
-/* A stack of layers, each fed by the one before (a bidirectional layer gives 2H), and an optional dense read-out. */
+/* A stack of layers, each fed by the one before, and an optional dense read-out. */
 typedef struct sluice_description {
 	size_t size;
 	size_t inputs;              /* I of the first layer */
 	size_t layer_count;         /* at least 1, at most 127 */
 	const sluice_layer *layers; /* [layer_count]; the stride is layers[0].size */
-	size_t outputs;             /* width of the read-out y = h W^T + b; 0: none, y is h of the last layer */
+	size_t outputs;             /* width of the read-out y = h W^T + b; 0: none, y is the last layer's result. Not
+				       above a layer with separate results */
 } sluice_description;
 #define SLUICE_DESCRIPTION_INIT SLUICE_SIZED(sluice_description)
 
@@ -285,7 +304,7 @@ SLUICE_API void sluice_model_destroy(sluice_model *model);
 /* The model's own copy of its description; valid as long as the model. */
 SLUICE_API const sluice_description *sluice_model_description(const sluice_model *model);
 
-/* Width of y: the read-out's, else that of the last layer's h, both directions together. */
+/* Width of y: the read-out's, else that of the last layer's result, and of each if they are separate. */
 SLUICE_API size_t sluice_model_outputs(const sluice_model *model);
 
 /* The canonical parameter block: count floats, tensors at 64-byte offsets with zeros in the gaps. Optimizers work on
@@ -298,7 +317,8 @@ typedef struct sluice_parameter {
 	size_t size;
 	const char *name; /* as PyTorch's nn.LSTM: weight_ih_l0 [4H,I], weight_hh_l0_reverse [4H,width of h], bias_l0
 			     [4H], weight_hr_l0 [projection,H]; peephole_l0 [4,H] or [4H,H] if full; prelu_l0 [5,H],
-			     slopes of the gates i f g o and the cell output; readout.weight, readout.bias */
+			     slopes of the gates i f g o and the cell output; start_h_l0 [width of h], start_c_l0 [H];
+			     readout.weight, readout.bias */
 	size_t offset;    /* in floats */
 	size_t rows, columns; /* a vector has one column */
 } sluice_parameter;
@@ -332,6 +352,7 @@ typedef struct sluice_weights {
 	const void *projection;                    /* [projection,H] */
 	ptrdiff_t projection_row, projection_column;
 	const void *prelu[5]; /* [H] slopes of the PReLUs of gates i f g o (always in this order) and cell output */
+	const void *start_h, *start_c; /* [P], [H] of a learned start; NULL: zeros */
 } sluice_weights;
 #define SLUICE_WEIGHTS_INIT SLUICE_SIZED(sluice_weights)
 
@@ -340,7 +361,8 @@ typedef struct sluice_weights {
 SLUICE_API sluice_status sluice_model_set_weights(sluice_model *model, size_t layer, size_t direction,
 						  const sluice_weights *weights);
 
-/* Copies the read-out's weight [outputs, D*H] and bias [outputs] (NULL: zeros) into the canonical block. */
+/* Copies the read-out's weight [outputs, width of the last layer's result] and bias [outputs] (NULL: zeros) into the
+ * canonical block. */
 SLUICE_API sluice_status sluice_model_set_readout(sluice_model *model, const float *weight, const float *bias);
 
 typedef struct sluice_initialization {
@@ -425,36 +447,60 @@ SLUICE_API sluice_status sluice_state_read(const sluice_plan *plan, const void *
 
 /* One call. x, y, mask and the sequences are of the plan's data type; pointers may not overlap; all memory is the
  * caller's. S is the width of all h side by side, layer by layer and in each the forward direction first; C that of all
- * c. */
+ * c. [T,N,.] is [N,T,.] if the plan is batch-major, and so are the flags [T,N].
+ *
+ * Time. Without lengths every row has all T steps. A step that a row has not costs nothing: x and flags are not read
+ * there, and what the run puts out there is zero. EQUATIONS.md, "Time", says what lengths, resets and holds mean for
+ * each direction. */
 typedef struct sluice_run {
 	size_t size;
 	size_t steps, batch;       /* T and N of this call, at most the plan's; zero: the plan's */
 	const void *x;             /* [T,N,I] */
 	void *y;                   /* [T,N,outputs], or [N,outputs] if last_only; NULL: not wanted */
-	const void *initial_state; /* state of N rows; NULL: zeros */
-	void *final_state;         /* state of N rows; may be initial_state; NULL: not wanted */
+	const void *initial_state; /* state of N rows; NULL: the start, which is learned or zero */
+	void *final_state;         /* state of N rows, each after its own last step; may be initial_state; NULL: not
+				      wanted */
 	void *workspace;           /* sluice_plan_workspace_size bytes */
 	void *tape;                /* forward writes it, backward reads it; NULL: no backward will follow */
 	int training;              /* 1: dropout of all kinds is active */
 	uint64_t seed;             /* of all random numbers of the run */
 	uint64_t step_offset; /* absolute number of the run's first step, so that chunks draw what the whole would */
 	const uint64_t *sequence_ids; /* [N] absolute numbers of the rows, below 2^48; NULL: 0 .. N-1 */
-	const size_t *lengths;        /* [N] steps of each row; NULL: all T */
-	const uint8_t *resets;        /* [T,N] 1: the state is zeroed before this step; NULL: never */
+	const size_t *lengths;        /* [N] steps of each row, 0 to T, in any order; NULL: all T, or batch_sizes */
+	const uint8_t *resets;        /* [T,N] 1: the row begins anew with this step; NULL: never */
 	const void *mask;             /* h[t-1] is multiplied by it on its way to the gates: [N,S], [S] or [T,N,S] as
 					 mask_shape says; NULL: ones. The step sees it besides recurrent_dropout */
 	sluice_mask_shape mask_shape;
-	int last_only; /* 1: y is that of the last processed step of each direction alone */
+	int last_only; /* 1: y is that of each row's last processed step of each direction alone */
 	void *h;       /* [T,N,S] of every step; NULL: not wanted */
 	void *c;       /* [T,N,C] of every step; NULL: not wanted */
 	void *gates;   /* [T,N,4C] activated, for each layer and direction four blocks of H in the plan's gate_order, an
 			  absent gate as ones; NULL: not wanted. Backward reads c and gates if tape_mode is outputs */
+	const uint8_t *holds;      /* [T,N] 1: the row keeps its state in this step; NULL: never */
+	const size_t *batch_sizes; /* [T] instead of lengths: the rows 0 .. batch_sizes[t]-1 have step t; none is larger
+				      than the one before. PyTorch's form */
+	sluice_padding padding;    /* of rows with lengths */
+	int packed; /* 1: x, y, the sequences, [T,N,S] masks and their gradients have no padding: step t holds the rows
+		       that have it and nothing else. For time-major plans, padding on the right, and lengths none of
+		       which is larger than the one before. Flags are not packed */
+	const void *const *x_steps;   /* [T] instead of x: step t's [N,I], its rows x_row elements apart; may repeat */
+	void *const *y_steps;         /* [T] instead of y, [1] if last_only; rows y_row elements apart */
+	size_t x_row, y_row;          /* 0: I, outputs */
+	void *y_reverse;              /* as y: the second result of a last layer with separate ones; NULL: not wanted */
+	void *const *y_reverse_steps; /* instead of y_reverse, as y_steps */
+	const size_t *slots; /* [N] different rows of initial_state and final_state, which row n of the run reads and
+				writes; NULL: rows 0 .. N-1. Other rows are not touched */
+	size_t slot_count;   /* rows of these two states, if slots are given */
 } sluice_run;
 #define SLUICE_RUN_INIT SLUICE_SIZED(sluice_run)
 
 /* Runs T steps of the whole stack: y, the final state and, if run->tape is given, the tape. Thread-safe for different
- * runs. Errors: INVALID_ARGUMENT, UNSUPPORTED (lengths, resets). */
+ * runs, also for runs on different slots of one state. Errors: INVALID_ARGUMENT. */
 SLUICE_API sluice_status sluice_forward(const sluice_plan *plan, const sluice_run *run);
+
+/* As sluice_forward, in the calling thread whatever the threads of the context: no allocation, no lock, no system call.
+ * For blocks of frames of a stream, with the bits of as many calls of sluice_step. */
+SLUICE_API sluice_status sluice_block(const sluice_plan *plan, const sluice_run *run);
 
 /* Runs one step: as sluice_forward with run->steps taken as 1, and with the same bits as the step has inside a
  * sequence. Made to be called for every sample: no allocation, no lock, no system call, whatever the threads of the
@@ -473,18 +519,25 @@ enum { /* sluice_gradients.accumulate */
 typedef struct sluice_gradients {
 	size_t size;
 	const void *dy;      /* dL/dy, shape and type of y */
-	const void *dfinal;  /* dL/d(final state), laid out as a state of N rows */
+	const void *dfinal;  /* dL/d(final state), laid out as a state of N rows, whatever the slots */
 	void *dx;            /* dL/dx, shape and type of x */
 	void *dparameters;   /* dL/d(parameters), f32, laid out as the canonical block, gaps included */
-	void *dinitial;      /* dL/d(initial state), laid out as a state of N rows; may be dfinal */
+	void *dinitial;      /* dL/d(initial state), laid out as a state of N rows, whatever the slots; may be dfinal */
 	unsigned accumulate; /* SLUICE_ACCUMULATE_... or-ed together */
+	const void *dh;      /* [T,N,S] dL/d(run.h): of every h in every step, besides what y and later steps say */
+	const void *dc;      /* [T,N,C] dL/d(run.c) */
+	const void *dy_reverse;              /* dL/dy_reverse */
+	const void *const *dy_steps;         /* [T] instead of dy, [1] if last_only; rows dy_row elements apart */
+	const void *const *dy_reverse_steps; /* instead of dy_reverse, likewise */
+	void *const *dx_steps;               /* [T] instead of dx, different ones; rows dx_row elements apart */
+	size_t dy_row, dx_row;               /* 0: outputs, I */
 } sluice_gradients;
 #define SLUICE_GRADIENTS_INIT SLUICE_SIZED(sluice_gradients)
 
-/* The gradients of a forward run: pass the same run (x, initial state, steps, batch, training, seed, offsets, mask)
- * with its tape, or with its gates and c if the plan's tape_mode is outputs. Gradients do not flow beyond the initial
- * state: carrying the state from call to call is truncated BPTT. The tape is only read. Errors: INVALID_ARGUMENT (plan
- * not for training, no tape), UNSUPPORTED. */
+/* The gradients of a forward run: pass the same run (x, initial state, steps, batch, lengths, flags, training, seed,
+ * offsets, mask) with its tape, or with its gates and c if the plan's tape_mode is outputs. Gradients do not flow
+ * beyond the initial state: carrying the state from call to call is truncated BPTT. The tape is only read. Errors:
+ * INVALID_ARGUMENT (plan not for training, no tape), UNSUPPORTED. */
 SLUICE_API sluice_status sluice_backward(const sluice_plan *plan, const sluice_run *run,
 					 const sluice_gradients *gradients);
 
