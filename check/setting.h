@@ -9,6 +9,15 @@
 
 #include "sluice/sluice.h"
 
+/* Which lengths the rows of a run have. */
+enum sluice__setting_lengths {
+	SLUICE__LENGTHS_NONE,    /* no lengths are given: all T */
+	SLUICE__LENGTHS_RANDOM,  /* 0 to T in any order; 0 and T occur where there are rows enough */
+	SLUICE__LENGTHS_SORTED,  /* the same, longest first */
+	SLUICE__LENGTHS_BATCHES, /* the sorted ones, given as batch_sizes */
+	SLUICE__LENGTHS_PACKED   /* the sorted ones, and the data packed */
+};
+
 struct sluice__setting {
 	const sluice_description *description;
 	size_t steps, batch;
@@ -25,6 +34,13 @@ struct sluice__setting {
 	sluice_dtype weights, data, tape;
 	sluice_tape_mode tape_mode;
 	const char *gate_order; /* NULL: ifgo */
+	enum sluice__setting_lengths lengths;
+	sluice_padding padding;
+	int resets, holds;   /* whether some steps of some rows are reset, held */
+	int no_initial;      /* whether the runs are given no initial state */
+	int state_gradients; /* whether backward is given gradients of h and c of every step */
+	int pointers;        /* whether x, y and their gradients are given by one pointer for each step, with gaps */
+	int slots;           /* whether the states are rows of larger ones, in another order */
 };
 
 #endif
