@@ -23,13 +23,15 @@ struct sluice__layer {
 	bool bias;
 	bool slopes; /* some activation is a PReLU */
 	size_t weight_ih[2], weight_hh[2], bias_at[2], projection_at[2], peephole_at[2], slopes_at[2];
+	size_t start_h[2], start_c[2];
 	size_t h[2], c[2];
 	size_t h_column[2], c_column[2]; /* first column in a run's arrays of all h, of all c */
 };
 
 struct sluice__network {
-	size_t inputs, features, outputs; /* features: width of the last layer's h; outputs: width of y */
+	size_t inputs, features, outputs; /* features: width of the last layer's results; outputs: width of y */
 	bool readout;
+	bool separate; /* the last layer has two results, y and y_reverse */
 	size_t readout_weight, readout_bias;
 	size_t parameter_count;  /* elements */
 	size_t state_row;        /* elements */
@@ -37,6 +39,12 @@ struct sluice__network {
 	size_t layer_count;
 	struct sluice__layer *layers;
 };
+
+/* Arrays of the width of h that a layer puts out, side by side. */
+static inline size_t sluice__layer_results(const struct sluice__layer *layer)
+{
+	return layer->options->combination == SLUICE_ADD ? 1 : layer->directions;
+}
 
 /* What a plan is asked for, after defaults. */
 struct sluice__limits {

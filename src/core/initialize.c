@@ -79,6 +79,10 @@ static void initialize_direction(sluice_model *model, size_t index, size_t direc
 		initialize_peephole(model, layer, direction, options->seed, place, scale);
 	if (layer->slopes)
 		initialize_slopes(model, layer, direction);
+	if (given->learned_start) {
+		memset(model->parameters + layer->start_h[direction], 0, layer->out * sizeof(float));
+		memset(model->parameters + layer->start_c[direction], 0, hidden * sizeof(float));
+	}
 	if (!layer->bias)
 		return;
 	float *bias = model->parameters + layer->bias_at[direction];

@@ -11,7 +11,7 @@
 enum {
 	MOST_LAYERS = 127,      /* the random counter has seven bits for the layer */
 	MOST_HIDDEN = 1 << 22,  /* and twenty for a block of four units */
-	TENSORS_A_DIRECTION = 6 /* weight_ih, weight_hh, bias, weight_hr, peephole, prelu */
+	TENSORS_A_DIRECTION = 8 /* weight_ih, weight_hh, bias, weight_hr, peephole, prelu, start_h, start_c */
 };
 
 static sluice_status activations_check(const sluice_layer *layer, size_t index)
@@ -96,6 +96,7 @@ static sluice_status choices_check(const sluice_layer *layer, size_t index)
 		{"peephole", (unsigned)layer->peephole, SLUICE_PEEPHOLE_FULL},
 		{"input", (unsigned)layer->input, SLUICE_INPUT_GATES},
 		{"recurrent_dropout_shape", (unsigned)layer->recurrent_dropout_shape, SLUICE_MASK_STEP},
+		{"combination", (unsigned)layer->combination, SLUICE_SEPARATE},
 	};
 	for (size_t j = 0; j < sizeof choices / sizeof choices[0]; j++)
 		if (choices[j].value > choices[j].most)
@@ -114,6 +115,9 @@ sluice_status sluice__layer_check(const sluice_layer *layer, size_t index)
 	SLUICE_TRY(choices_check(layer, index));
 	SLUICE_TRY(ranges_check(layer, index));
 	SLUICE_TRY(activations_check(layer, index));
+	if (layer->combination != SLUICE_CONCATENATE && layer->direction != SLUICE_BIDIRECTIONAL)
+		return SLUICE_INVALID("layers[%zu].combination is %d and the layer has one direction, expected 0",
+				      index, (int)layer->combination);
 	if (layer->coupled && (layer->no_gates & (SLUICE_GATE_I | SLUICE_GATE_F)))
 		return SLUICE_INVALID("layers[%zu].coupled is set and no_gates is %#x, expected gates i and f", index,
 				      layer->no_gates);
@@ -121,9 +125,9 @@ sluice_status sluice__layer_check(const sluice_layer *layer, size_t index)
 }
 
 /* What x must be like where no weights bring it to the gates. */
-static sluice_status input_check(const sluice_layer *layer, size_t index, size_t inputs)
+static sluice_status input_check(const sluice_layer *layer, size_t index, size_t inputs, bool separate)
 {
-	const size_t directions = layer->direction == SLUICE_BIDIRECTIONAL ? 2 : 1;
+	const size_t directions = layer->direction == SLUICE_BIDIRECTIONAL && !separate ? 2 : 1;
 	if (layer->input == SLUICE_INPUT_IDENTITY && inputs != layer->hidden)
 		return SLUICE_INVALID("layers[%zu].input is the identity and its width %zu, expected hidden = %zu",
 				      index, inputs, layer->hidden);
@@ -131,6 +135,11 @@ static sluice_status input_check(const sluice_layer *layer, size_t index, size_t
 		return SLUICE_INVALID("layers[%zu].input holds the gates and its width is %zu, expected %zu times 4 "
 				      "hidden = %zu",
 				      index, inputs, directions, directions * SLUICE__GATES * layer->hidden);
+	if (separate && layer->direction != SLUICE_BIDIRECTIONAL)
+		return SLUICE_INVALID(
+			"layers[%zu].direction is %d above a layer with separate results, expected %d: each "
+			"is read by the direction that made it",
+			index, (int)layer->direction, SLUICE_BIDIRECTIONAL);
 	return SLUICE_OK;
 }
 
@@ -159,6 +168,11 @@ static sluice_status copy_layers(sluice_model *model, const sluice_description *
 	if (last->dropout > 0 && description->outputs == 0)
 		return SLUICE_INVALID("layers[%zu].dropout is %g on the last layer, expected 0: nothing follows it",
 				      description->layer_count - 1, (double)last->dropout);
+	if (last->combination == SLUICE_SEPARATE && description->outputs > 0)
+		return SLUICE_INVALID(
+			"outputs is %zu and the last layer has separate results, expected 0: a read-out reads "
+			"one result",
+			description->outputs);
 	model->description = *description;
 	model->description.layers = model->layers;
 	return SLUICE_OK;
@@ -215,6 +229,10 @@ static void name_tensors(sluice_model *model, size_t index, size_t direction, st
 	if (layer->slopes)
 		layer->slopes_at[direction] =
 			name_tensor(model, parameters, SLUICE__SLOTS, hidden, "prelu_l%zu%s", index, suffix);
+	if (!given->learned_start)
+		return;
+	layer->start_h[direction] = name_tensor(model, parameters, layer->out, 1, "start_h_l%zu%s", index, suffix);
+	layer->start_c[direction] = name_tensor(model, parameters, hidden, 1, "start_c_l%zu%s", index, suffix);
 }
 
 /* Sizes and offsets of one layer; returns the width of its output. */
@@ -244,7 +262,13 @@ static size_t lay_out_layer(sluice_model *model, size_t index, size_t inputs, st
 		network->h_width += layer->out;
 		network->c_width += layer->hidden;
 	}
-	return layer->directions * layer->out;
+	return sluice__layer_results(layer) * layer->out;
+}
+
+/* Whether what a layer reads comes as two results, one for each of its directions. */
+static bool reads_separate(const sluice_model *model, size_t index)
+{
+	return index > 0 && model->layers[index - 1].combination == SLUICE_SEPARATE;
 }
 
 static sluice_status lay_out(sluice_model *model)
@@ -253,13 +277,17 @@ static sluice_status lay_out(sluice_model *model)
 	struct sluice__ledger parameters = {0}, state = {0};
 	size_t width = model->description.inputs, outputs = model->description.outputs;
 	for (size_t index = 0; index < network->layer_count; index++) {
-		SLUICE_TRY(input_check(&model->layers[index], index, width));
+		const bool separate = reads_separate(model, index);
+		if (separate)
+			width /= 2;
+		SLUICE_TRY(input_check(&model->layers[index], index, width, separate));
 		width = lay_out_layer(model, index, width, &parameters, &state);
 	}
 	network->inputs = model->description.inputs;
 	network->features = width;
 	network->readout = outputs > 0;
-	network->outputs = outputs ? outputs : width;
+	network->separate = reads_separate(model, network->layer_count);
+	network->outputs = outputs ? outputs : network->separate ? width / 2 : width;
 	if (network->readout) {
 		network->readout_weight = name_tensor(model, &parameters, outputs, width, "readout.weight");
 		network->readout_bias = name_tensor(model, &parameters, outputs, 1, "readout.bias");

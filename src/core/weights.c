@@ -164,6 +164,21 @@ static sluice_status slopes_check(const sluice_weights *weights, const struct sl
 	return SLUICE_OK;
 }
 
+static sluice_status start_check(const sluice_weights *weights, const struct sluice__layer *layer)
+{
+	if ((weights->start_h || weights->start_c) && !layer->options->learned_start)
+		return SLUICE_INVALID("weights.%s is given, the layer learns no start",
+				      weights->start_h ? "start_h" : "start_c");
+	return SLUICE_OK;
+}
+
+/* A vector, or zeros where none is given. */
+static void copy_vector(sluice_dtype dtype, const void *from, size_t count, float *to)
+{
+	for (size_t unit = 0; unit < count; unit++)
+		to[unit] = from ? element(dtype, from, (ptrdiff_t)unit) : 0;
+}
+
 static void copy_sources(const struct sources *sources, const sluice_weights *weights,
 			 const struct sluice__layer *layer, size_t direction, const size_t position[SLUICE__GATES],
 			 float *parameters)
@@ -179,9 +194,12 @@ static void copy_sources(const struct sources *sources, const sluice_weights *we
 	if (options->peephole != SLUICE_PEEPHOLE_NONE)
 		copy_source(&sources->peephole, dtype, position, false, parameters + layer->peephole_at[direction]);
 	for (size_t slot = 0; layer->slopes && slot < SLUICE__SLOTS; slot++)
-		for (size_t unit = 0; unit < layer->hidden; unit++)
-			parameters[layer->slopes_at[direction] + slot * layer->hidden + unit] =
-				weights->prelu[slot] ? element(dtype, weights->prelu[slot], (ptrdiff_t)unit) : 0;
+		copy_vector(dtype, weights->prelu[slot], layer->hidden,
+			    parameters + layer->slopes_at[direction] + slot * layer->hidden);
+	if (options->learned_start) {
+		copy_vector(dtype, weights->start_h, layer->out, parameters + layer->start_h[direction]);
+		copy_vector(dtype, weights->start_c, layer->hidden, parameters + layer->start_c[direction]);
+	}
 	if (!layer->bias)
 		return;
 	float *to = parameters + layer->bias_at[direction];
@@ -216,6 +234,7 @@ sluice_status sluice_model_set_weights(sluice_model *model, size_t index, size_t
 	const struct sources sources = sources_of(&weights, layer);
 	SLUICE_TRY(sources_check(&sources, layer, position));
 	SLUICE_TRY(slopes_check(&weights, layer));
+	SLUICE_TRY(start_check(&weights, layer));
 	copy_sources(&sources, &weights, layer, direction, position, model->parameters);
 	return SLUICE_OK;
 }

@@ -133,6 +133,9 @@ WORD_KIND(input, sluice_input, [SLUICE_INPUT_WEIGHTS] = "weights", [SLUICE_INPUT
 	  [SLUICE_INPUT_GATES] = "gates")
 WORD_KIND(mask_shape, sluice_mask_shape, [SLUICE_MASK_SEQUENCE] = "sequence", [SLUICE_MASK_UNIT] = "unit",
 	  [SLUICE_MASK_STEP] = "step")
+WORD_KIND(
+	combination,
+	sluice_combination, [SLUICE_CONCATENATE] = "concatenate", [SLUICE_ADD] = "add", [SLUICE_SEPARATE] = "separate")
 
 /* A set of gates as its letters, "fo": the bits of the set are in the order of this text. */
 static const char gate_letters[] = "ifgo";
@@ -239,6 +242,8 @@ static const struct option layer_options[] = {
 	{"zoneout_h", KIND(number), FIELD(sluice_layer, zoneout_h), 0},
 	{"zoneout_c", KIND(number), FIELD(sluice_layer, zoneout_c), 0},
 	{"dropconnect", KIND(number), FIELD(sluice_layer, dropconnect), 0},
+	{"combination", KIND(combination), FIELD(sluice_layer, combination), 0},
+	{"learned_start", KIND(flag), FIELD(sluice_layer, learned_start), 0},
 };
 
 static const struct option model_options[] = {

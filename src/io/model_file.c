@@ -15,7 +15,8 @@
 /* Vectors have one dimension in the file, as PyTorch's do. A matrix may have one column too, so the name decides. */
 static int is_vector(const sluice_parameter *parameter)
 {
-	return parameter->columns == 1 && strstr(parameter->name, "bias") != NULL;
+	return parameter->columns == 1 &&
+	       (strstr(parameter->name, "bias") != NULL || strncmp(parameter->name, "start_", 6) == 0);
 }
 
 static sluice_status add_parameter(sluice_tensors *tensors, const sluice_model *model, size_t index)
@@ -133,6 +134,12 @@ static int add_layer(size_t *total, const sluice_layer *layer, size_t inputs)
 	       add_product(total, units, layer->projection);
 }
 
+/* How many h of a layer stand side by side in what follows it: of separate ones each reader has its own. */
+static size_t results_read(const sluice_layer *layer)
+{
+	return layer->direction == SLUICE_BIDIRECTIONAL && layer->combination == SLUICE_CONCATENATE ? 2 : 1;
+}
+
 /* A lower bound of the weights that a description stands for; SIZE_MAX if it cannot be counted. */
 static size_t weights_at_least(const sluice_description *description)
 {
@@ -144,7 +151,7 @@ static size_t weights_at_least(const sluice_description *description)
 		if (!add_layer(&total, layer, inputs))
 			return SIZE_MAX;
 		inputs = layer->projection ? layer->projection : layer->hidden;
-		if (!sluice__size_multiply(&inputs, layer->direction == SLUICE_BIDIRECTIONAL ? 2 : 1))
+		if (!sluice__size_multiply(&inputs, results_read(layer)))
 			return SIZE_MAX;
 	}
 	return add_product(&total, description->outputs, inputs) ? total : SIZE_MAX;
