@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TENSORS_MAX 6 /* of one cell */
+#define TENSORS_MAX 8 /* of one cell */
 #define NAME_SIZE 48  /* bytes of every tensor name, the longest being weight_hr_l126_reverse */
 #define ALIGNMENT 16  /* elements: tensors start at multiples of 64 bytes */
 
@@ -26,7 +26,41 @@ int sluice__cell_computes(const struct sluice__cell *cell, int gate)
 	return !(cell->no_gates & gate_bit(gate)) && !(cell->coupled && gate == SLUICE__F);
 }
 
-/* Refuses what contradicts itself; any other combination of options has a meaning. */
+/* Whether a layer has two results. */
+static int is_separate(const sluice_layer *layer)
+{
+	return layer->direction == SLUICE_BIDIRECTIONAL && layer->combination == SLUICE_SEPARATE;
+}
+
+/* Whether each cell of a layer reads the result of its own direction alone. */
+static int reads_separate(const sluice_description *description, size_t index)
+{
+	return index > 0 && is_separate(layer_at(description, index - 1));
+}
+
+/* Refuses directions that have nothing to read, or nobody to read them. */
+static sluice_status directions_check(const sluice_description *description, size_t index)
+{
+	const sluice_layer *layer = layer_at(description, index);
+
+	if (layer->combination != SLUICE_CONCATENATE && layer->direction != SLUICE_BIDIRECTIONAL)
+		return sluice_fail(SLUICE_INVALID_ARGUMENT,
+				   "layer %zu: combination is %d, but the layer has one direction", index,
+				   (int)layer->combination);
+	if (reads_separate(description, index) && layer->direction != SLUICE_BIDIRECTIONAL)
+		return sluice_fail(
+			SLUICE_INVALID_ARGUMENT,
+			"layer %zu: direction is %d, expected both, each to read its own result of layer %zu", index,
+			(int)layer->direction, index - 1);
+	if (is_separate(layer) && index + 1 == description->layer_count && description->outputs)
+		return sluice_fail(SLUICE_INVALID_ARGUMENT,
+				   "layer %zu: its results are separate, but a read-out of %zu outputs reads one",
+				   index, description->outputs);
+	return SLUICE_OK;
+}
+
+/* Refuses what contradicts itself; any other combination of options has a meaning. width is that of what each cell
+ * reads, or of all x if it holds the gates. */
 static sluice_status layer_check(const sluice_layer *layer, size_t index, size_t width)
 {
 	size_t directions = layer->direction == SLUICE_BIDIRECTIONAL ? 2 : 1;
@@ -89,6 +123,8 @@ static void cell_tensors(struct sluice__cell *cell, struct cell_tensor tensors[T
 		{cell->weight_hr != SLUICE__NONE, &cell->weight_hr, "weight_hr", cell->out, H},
 		{cell->peephole_kind != SLUICE_PEEPHOLE_NONE, &cell->peephole, "peephole", full ? 4 * H : 4, H},
 		{has_prelu(cell), &cell->prelu, "prelu", SLUICE__ACTIVATIONS, H},
+		{cell->start_h != SLUICE__NONE, &cell->start_h, "start_h", cell->out, 1},
+		{cell->start_c != SLUICE__NONE, &cell->start_c, "start_c", H, 1},
 	};
 
 	memcpy(tensors, all, sizeof(all));
@@ -198,11 +234,26 @@ static void options_copy(struct sluice__cell *cell, const sluice_layer *layer)
 	cell->zoneout_h = layer->zoneout_h;
 	cell->zoneout_c = layer->zoneout_c;
 	cell->dropconnect = layer->dropconnect;
+	cell->combination = layer->combination;
+}
+
+/* Width of what each cell of a layer reads: all of the layer's input, or the result of one direction. x that holds the
+ * gates is read as a whole, since it has a part for each direction anyway. */
+static size_t inputs_of(const struct sluice__network *network, const sluice_description *description, size_t index)
+{
+	size_t width = network->widths[index];
+
+	if (layer_at(description, index)->input == SLUICE_INPUT_GATES)
+		return width;
+	return reads_separate(description, index) ? width / 2 : width;
 }
 
 /* Adds the cells of one layer, and with them the width of what the next layer reads. */
-static void layer_add(struct sluice__network *network, const sluice_layer *layer, size_t index)
+static void layer_add(struct sluice__network *network, const sluice_description *description, size_t index)
 {
+	const sluice_layer *layer = layer_at(description, index);
+	size_t inputs = inputs_of(network, description, index);
+	int adds = layer->combination == SLUICE_ADD;
 	size_t directions = layer->direction == SLUICE_BIDIRECTIONAL ? 2 : 1;
 	size_t out = layer->projection ? layer->projection : layer->hidden;
 
@@ -212,20 +263,22 @@ static void layer_add(struct sluice__network *network, const sluice_layer *layer
 		cell->layer = index;
 		cell->direction = direction;
 		cell->reverse = layer->direction == SLUICE_REVERSE || direction == 1;
-		cell->inputs = network->widths[index];
+		cell->inputs = inputs;
+		cell->input_column = inputs < network->widths[index] ? direction * inputs : 0;
 		cell->hidden = layer->hidden;
 		cell->out = out;
-		cell->column = direction * out;
+		cell->column = adds ? 0 : direction * out;
 		cell->h_state = network->h_width;
 		cell->c_state = network->c_width;
 		cell->bias = layer->no_bias ? SLUICE__NONE : 0;
 		cell->weight_hr = layer->projection ? 0 : SLUICE__NONE;
+		cell->start_h = cell->start_c = layer->learned_start ? 0 : SLUICE__NONE;
 		options_copy(cell, layer);
 		network->h_width += out;
 		network->c_width += layer->hidden;
 		cell_tensors_add(network, cell);
 	}
-	network->widths[index + 1] = directions * out;
+	network->widths[index + 1] = adds ? out : directions * out;
 }
 
 sluice_status sluice__network_create(const sluice_description *description, const sluice_parameter *tensors,
@@ -253,14 +306,18 @@ sluice_status sluice__network_create(const sluice_description *description, cons
 	network.layer_count = layers;
 	network.readout = description->outputs != 0;
 	for (size_t index = 0; index < layers; index++) {
-		status = layer_check(layer_at(description, index), index, network.widths[index]);
+		status = directions_check(description, index);
+		if (status == SLUICE_OK)
+			status = layer_check(layer_at(description, index), index,
+					     inputs_of(&network, description, index));
 		if (status != SLUICE_OK)
 			goto fail;
-		layer_add(&network, layer_at(description, index), index);
+		layer_add(&network, description, index);
 		if (index + 1 < layers || network.readout)
 			network.dropouts[index] = layer_at(description, index)->dropout;
 	}
-	network.outputs = network.widths[layers];
+	network.separate = is_separate(layer_at(description, layers - 1));
+	network.outputs = network.widths[layers] / (network.separate ? 2 : 1);
 	if (network.readout) {
 		tensor_add(&network, description->outputs, network.widths[layers], "readout.weight");
 		tensor_add(&network, description->outputs, 1, "readout.bias");

@@ -18,9 +18,12 @@ enum { SLUICE__I, SLUICE__F, SLUICE__G, SLUICE__O, SLUICE__CELL_OUTPUT, SLUICE__
 struct sluice__cell {
 	size_t layer, direction; /* direction 1 is the reverse half of a bidirectional layer */
 	int reverse;             /* runs from t = T-1 to 0 */
-	size_t inputs, hidden;   /* inputs: width of what the layer reads */
+	size_t inputs, hidden;   /* inputs: width of what the cell reads */
+	size_t input_column;     /* where that starts in what the layer reads: not 0 for the reverse direction of a
+				    layer above a separate one. x that holds the gates is read as a whole */
 	size_t out;              /* width of h: the projection, or hidden */
-	size_t column;           /* first column of its h in the layer's output [T,N,D*out] */
+	sluice_combination combination; /* of its h and that of the layer's other direction */
+	size_t column; /* first column of its h in the layer's output [T,N,D*out], or [T,N,out] if the layer adds */
 	size_t h_state, c_state; /* its [N,out] block of h0, dh, ... starts at h_state * N, that of c [N,H] at c_state *
 				    N. In a row of all h side by side [h_width] it starts at h_state, likewise c */
 
@@ -30,6 +33,8 @@ struct sluice__cell {
 	size_t weight_hr; /* [out,H], the projection */
 	size_t peephole;  /* [4,H], or [4H,H] if full */
 	size_t prelu;     /* [5,H] slopes, if any activation is a PReLU */
+	size_t start_h;   /* [out], where the start is learned */
+	size_t start_c;   /* [H], likewise */
 
 	sluice_activation activations[SLUICE__ACTIVATIONS]; /* never of kind DEFAULT */
 	sluice_peephole peephole_kind;
@@ -44,10 +49,12 @@ struct sluice__cell {
 };
 
 struct sluice__network {
-	size_t inputs, outputs; /* I, and the width of y */
+	size_t inputs, outputs; /* I, and the width of y, of each if there are two */
+	int separate;           /* whether there are: y of direction 0, y_reverse of direction 1 */
 	size_t layer_count, cell_count;
 	struct sluice__cell *cells; /* layer 0 forward, layer 0 reverse, layer 1 ... */
-	size_t *widths;  /* [layer_count + 1]: what layer l reads; the last one is what y or the read-out reads */
+	size_t *widths;  /* [layer_count + 1]: what layer l reads; the last one is what y or the read-out reads, both
+			    results of a separate layer side by side */
 	float *dropouts; /* [layer_count]: on the way from layer l to l+1 or the read-out; 0 where nothing follows */
 	int readout;     /* whether there is one */
 	size_t readout_weight, readout_bias;

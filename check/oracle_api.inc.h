@@ -3,7 +3,8 @@
  */
 
 /* What goes in. All arrays are time-major; h states hold [N,out] and c states [N,H] for each cell as network.h says.
- * NULL states and incoming gradients are zeros. */
+ * NULL states are the start, learned or zeros; NULL incoming gradients are zeros. Nothing is read at steps that a row
+ * has not. */
 struct ORACLE_RUN {
 	size_t steps, batch;
 	const REAL *parameters, *x, *h0, *c0; /* x without input weights: gates in the order i f g o */
@@ -16,25 +17,33 @@ struct ORACLE_RUN {
 	sluice_dtype h_type;      /* f16, bf16: h is rounded to it after every step; others: it is not */
 	int terms;                /* 1: trace and gradients get their sums of |terms| */
 	const REAL *dy, *dh, *dc; /* backward only */
+	const size_t *lengths;    /* [N]; NULL: all T */
+	sluice_padding padding;
+	const uint8_t *resets, *holds;   /* [T,N]; NULL: never */
+	const REAL *dh_steps, *dc_steps; /* backward only: of h [T,N,h_width] and c [T,N,c_width] of every step, a
+					    cell's columns starting at its h_state, c_state */
+	const REAL *dy_reverse;          /* backward only: of the second result of a separate last layer */
 };
 
 /* Everything a forward pass computes, in the letters of EQUATIONS.md. Arrays of one pointer for each cell hold
- * [T,N,H] where nothing else is said. */
+ * [T,N,H] where nothing else is said. At steps that a row has not all are zero; in held ones h and c are what they
+ * were and all others of the cell zero. */
 struct ORACLE_TRACE {
-	REAL **inputs; /* [layer_count + 1] what layer l reads [T,N,width], after dropout; the last one feeds y */
-	REAL **a;      /* pre-activations i f g o before their clip [T,N,4H]; 0 for gates that have none */
-	REAL **terms;  /* the sum of |terms| of each of them, or NULL */
-	REAL **gates;  /* i f g o after activation [T,N,4H]; absent ones are 1 */
-	REAL **p;      /* f c' + i g, before the cell's clip */
-	REAL **e;      /* the new cell, before zoneout */
-	REAL **q;      /* o s_c(e) */
-	REAL **pq;     /* P q before its clip [T,N,out]; the array q without projection */
-	REAL **r;      /* h before zoneout and rounding [T,N,out]; the array q without projection */
-	REAL **c;      /* after the step */
-	REAL **h;      /* after the step, rounded [T,N,out] */
-	REAL *last;    /* what y is made of if the run is last_only [N,width], else NULL */
-	REAL *y;       /* [T,N,outputs], or [N,outputs] */
-	REAL *hn, *cn; /* final states */
+	REAL **inputs;   /* [layer_count + 1] what layer l reads [T,N,width], after dropout; the last one feeds y */
+	REAL **a;        /* pre-activations i f g o before their clip [T,N,4H]; 0 for gates that have none */
+	REAL **terms;    /* the sum of |terms| of each of them, or NULL */
+	REAL **gates;    /* i f g o after activation [T,N,4H]; absent ones are 1 */
+	REAL **p;        /* f c' + i g, before the cell's clip */
+	REAL **e;        /* the new cell, before zoneout */
+	REAL **q;        /* o s_c(e) */
+	REAL **pq;       /* P q before its clip [T,N,out]; the array q without projection */
+	REAL **r;        /* h before zoneout and rounding [T,N,out]; the array q without projection */
+	REAL **c;        /* after the step */
+	REAL **h;        /* after the step, rounded [T,N,out] */
+	REAL *last;      /* what y is made of if the run is last_only [N,width], else NULL */
+	REAL *y;         /* [T,N,outputs], or [N,outputs] */
+	REAL *y_reverse; /* likewise, of the second result of a separate last layer, else NULL */
+	REAL *hn, *cn;   /* final states */
 	void *block;
 };
 
@@ -42,7 +51,8 @@ struct ORACLE_TRACE {
 struct ORACLE_GRADIENTS {
 	REAL *dx, *dparameters, *dh0, *dc0;
 	REAL *terms;    /* the sum of |terms| of each of dparameters, or NULL */
-	REAL **dinputs; /* [layer_count + 1] dL/d(what layer l reads) */
+	REAL **dinputs; /* [layer_count + 1] dL/d(what layer l reads); the last one, of what y is made of, is
+			   [N,width] if the run is last_only */
 	REAL **da;      /* [cell_count] dL/d(pre-activation) [T,N,4H] */
 	void *block;
 };
@@ -63,6 +73,12 @@ void ORACLE_GRADIENTS_DESTROY(struct ORACLE_GRADIENTS *gradients);
  * argument. */
 void ORACLE_ACTIVATION(const sluice_activation *activation, REAL parameter, REAL x, REAL *value, REAL *slope,
 		       REAL *terms);
+
+/* Whether row n has step t; whether a cell computes it there, which it does not if the step is held; and whether the
+ * cell's state before it is the start because of a reset. */
+int ORACLE_HAS_STEP(const struct ORACLE_RUN *run, size_t t, size_t n);
+int ORACLE_COMPUTES_STEP(const struct ORACLE_RUN *run, size_t t, size_t n);
+int ORACLE_BEGINS_ANEW(const struct ORACLE_RUN *run, const struct sluice__cell *cell, size_t t, size_t n);
 
 /* The random and given factors of one unit of a cell at time t in row n, as the run has them: of dropout on the way out
  * of the layer, m, z_h and z_c; and that of DropConnect on an element of R, 0 in an absent block. */
