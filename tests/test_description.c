@@ -61,10 +61,13 @@ static void test_all_options(void **state)
 	layers[1].zoneout_h = 0.15f;
 	layers[1].zoneout_c = 0.05f;
 	layers[1].dropconnect = 0.99999994f;
+	layers[1].combination = SLUICE_ADD;
+	layers[1].learned_start = 1;
 	layers[2].direction = SLUICE_REVERSE;
 	layers[2].peephole = SLUICE_PEEPHOLE_FULL;
 	layers[2].input = SLUICE_INPUT_GATES;
 	layers[2].recurrent_dropout_shape = SLUICE_MASK_UNIT;
+	layers[2].combination = SLUICE_SEPARATE;
 	description.inputs = 3;
 	description.outputs = 7;
 	description.layer_count = 3;
@@ -111,6 +114,8 @@ static void test_text(void **state)
 	layer.no_gates = SLUICE_GATE_F | SLUICE_GATE_O;
 	layer.zoneout_c = 0.5f;
 	layer.recurrent_dropout_shape = SLUICE_MASK_UNIT;
+	layer.combination = SLUICE_ADD;
+	layer.learned_start = 1;
 	description.inputs = 2;
 	description.layer_count = 1;
 	description.layers = &layer;
@@ -119,7 +124,8 @@ static void test_text(void **state)
 	assert_string_equal(text, "{\"inputs\":2,\"outputs\":0,\"layers\":[{\"hidden\":4,\"direction\":\"forward\","
 				  "\"bias\":true,\"dropout\":0.0,\"cell_activation\":[\"relu\",0.0,0.0,0.0],"
 				  "\"cell_clip\":3.0,\"input\":\"gates\",\"no_gates\":\"fo\","
-				  "\"recurrent_dropout_shape\":\"unit\",\"zoneout_c\":0.5}]}");
+				  "\"recurrent_dropout_shape\":\"unit\",\"zoneout_c\":0.5,\"combination\":\"add\","
+				  "\"learned_start\":true}]}");
 	sluice__description_text_free(text);
 }
 
@@ -160,6 +166,9 @@ static const struct {
 	{MODEL("[{" LAYER ",\"no_peepholes\":\"c\"}]"), "layer 0: no_peepholes: may hold each"},
 	{MODEL("[{" LAYER ",\"recurrent_dropout_shape\":0}]"), "layer 0: recurrent_dropout_shape: is not one"},
 	{MODEL("[{" LAYER ",\"coupled\":\"yes\"}]"), "layer 0: coupled: true or false"},
+	{MODEL("[{" LAYER ",\"combination\":\"multiply\"}]"), "layer 0: combination: is not one of the words"},
+	{MODEL("[{" LAYER ",\"combination\":1}]"), "layer 0: combination: is not one of the words"},
+	{MODEL("[{" LAYER ",\"learned_start\":1}]"), "layer 0: learned_start: true or false"},
 	{"{\"outputs\":0,\"layers\":[{" LAYER "}]}", "description: inputs: is missing"},
 	{"{\"inputs\":2,\"outputs\":0,\"layers\":[{" LAYER "}],\"heads\":8}", "description: heads: is an option"},
 	{"{\"inputs\":\"2\",\"outputs\":0,\"layers\":[{" LAYER "}]}", "description: inputs: a whole number"},

@@ -79,18 +79,18 @@ static void test_round_trip(void **state)
 	assert_int_equal(fixture_entries(), 1);
 }
 
-static sluice_model *layer_model(size_t inputs, const sluice_layer *layer)
+/* A model without read-out, each of its tensors with numbers of its own. */
+static sluice_model *layers_model(size_t inputs, size_t count, const sluice_layer *layers)
 {
 	sluice_description description = SLUICE_DESCRIPTION_INIT;
 	sluice_model *model = NULL;
 	float *parameters;
-	size_t count;
 
 	description.inputs = inputs;
-	description.layer_count = 1;
-	description.layers = layer;
+	description.layer_count = count;
+	description.layers = layers;
 	fixture_expect(sluice_model_create(fixture_context(), &description, &model), SLUICE_OK, "");
-	parameters = sluice_model_parameters(model, &count);
+	parameters = sluice_model_parameters(model, NULL);
 	for (size_t k = 0; k < sluice_model_parameter_count(model); k++) {
 		sluice_parameter parameter = SLUICE_PARAMETER_INIT;
 
@@ -124,7 +124,7 @@ static void test_options(void **state)
 	layers[2].projection = 1;
 	layers[2].input = SLUICE_INPUT_GATES;
 	for (size_t k = 0; k < 3; k++) {
-		sluice_model *model = layer_model(inputs[k], &layers[k]), *loaded;
+		sluice_model *model = layers_model(inputs[k], 1, &layers[k]), *loaded;
 		const sluice_layer *read;
 
 		fixture_expect(sluice_model_save(fixture_context(), model, NULL, path), SLUICE_OK, "");
@@ -137,6 +137,71 @@ static void test_options(void **state)
 		assert_int_equal(read->input, layers[k].input);
 		assert_int_equal(read->no_gates, layers[k].no_gates);
 		assert_true(read->zoneout_h == layers[k].zoneout_h);
+		sluice_model_destroy(loaded);
+		sluice_model_destroy(model);
+	}
+}
+
+/* A start is two vectors for each direction, in the file as PyTorch's vectors are. */
+static void test_learned_start(void **state)
+{
+	static const struct {
+		const char *name;
+		size_t elements;
+	} starts[] = {{"start_h_l0", 2}, {"start_c_l0", 4}, {"start_h_l0_reverse", 2}, {"start_c_l0_reverse", 4}};
+	sluice_layer layer = SLUICE_LAYER_INIT;
+	sluice_model *model, *loaded;
+	sluice_tensors *tensors;
+
+	(void)state;
+	layer.hidden = 4;
+	layer.projection = 2;
+	layer.direction = SLUICE_BIDIRECTIONAL;
+	layer.learned_start = 1;
+	model = layers_model(3, 1, &layer);
+	fixture_expect(sluice_model_save(fixture_context(), model, NULL, fixture_path("start")), SLUICE_OK, "");
+	fixture_expect(sluice_model_load(fixture_context(), fixture_path("start"), &loaded, &tensors), SLUICE_OK, "");
+	expect_same(model, loaded);
+	assert_true(sluice_model_description(loaded)->layers[0].learned_start == 1);
+	for (size_t k = 0; k < sizeof(starts) / sizeof(starts[0]); k++) {
+		sluice_array array = SLUICE_ARRAY_INIT;
+
+		fixture_expect(sluice_tensors_find(tensors, starts[k].name, &array), SLUICE_OK, "");
+		assert_int_equal(array.rank, 1);
+		assert_int_equal(array.shape[0], starts[k].elements);
+	}
+	sluice_tensors_destroy(tensors);
+	sluice_model_destroy(loaded);
+	sluice_model_destroy(model);
+}
+
+/*
+ * What the second layer reads is one result of the first, not two side by side. It is so wide that a file without the
+ * weights of a second result would be refused as too small, were they counted.
+ */
+static void test_combinations(void **state)
+{
+	enum { WIDE = 70000 };
+	static const sluice_combination combinations[] = {SLUICE_ADD, SLUICE_SEPARATE};
+	const char *path = fixture_path("combinations");
+
+	(void)state;
+	for (size_t k = 0; k < 2; k++) {
+		sluice_layer layers[2] = {SLUICE_LAYER_INIT, SLUICE_LAYER_INIT};
+		sluice_model *model, *loaded;
+
+		layers[0].hidden = 1;
+		layers[0].projection = WIDE;
+		layers[0].direction = layers[1].direction = SLUICE_BIDIRECTIONAL;
+		layers[0].combination = combinations[k];
+		layers[1].hidden = 2;
+		layers[1].combination = combinations[1 - k];
+		model = layers_model(1, 2, layers);
+		fixture_expect(sluice_model_save(fixture_context(), model, NULL, path), SLUICE_OK, "");
+		fixture_expect(sluice_model_load(fixture_context(), path, &loaded, NULL), SLUICE_OK, "");
+		expect_same(model, loaded);
+		assert_int_equal(sluice_model_description(loaded)->layers[0].combination, combinations[k]);
+		assert_int_equal(sluice_model_description(loaded)->layers[1].combination, combinations[1 - k]);
 		sluice_model_destroy(loaded);
 		sluice_model_destroy(model);
 	}
@@ -303,7 +368,15 @@ static const struct {
 	 "stands for at least 40000900000 weights"},
 	{"1", MODEL("1", LAYER("10000000", "0,\"projection\":10000000,\"input\":\"identity\"")), SLUICE_FORMAT,
 	 "stands for at least 500000000000000 weights"},
+	{"1",
+	 MODEL("1", "{\"hidden\":100000,\"direction\":\"bidirectional\",\"bias\":true,\"dropout\":0,"
+		    "\"combination\":\"add\"}"),
+	 SLUICE_FORMAT, "stands for at least 80000800000 weights"},
 	{"1", MODEL("1", LAYER("1", "0,\"cell_clip\":-1")), SLUICE_FORMAT, "cell_clip"},
+	{"1", MODEL("1", LAYER("1", "0,\"combination\":\"sum\"")), SLUICE_FORMAT,
+	 "layer 0: combination: is not one of the words"},
+	{"1", MODEL("1", LAYER("1", "0,\"combination\":\"add\"")), SLUICE_FORMAT, "combination is 1"},
+	{"1", MODEL("1", LAYER("1", "0,\"learned_start\":2")), SLUICE_FORMAT, "learned_start: true or false"},
 };
 
 static void test_texts(void **state)
@@ -431,11 +504,12 @@ static void test_memory_ends(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_options),
-		cmocka_unit_test(test_extra),        cmocka_unit_test(test_changed),
-		cmocka_unit_test(test_tensors),      cmocka_unit_test(test_texts),
-		cmocka_unit_test(test_truncated),    cmocka_unit_test(test_corrupted),
-		cmocka_unit_test(test_old_survives), cmocka_unit_test(test_memory_ends),
+		cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_options),
+		cmocka_unit_test(test_learned_start), cmocka_unit_test(test_combinations),
+		cmocka_unit_test(test_extra),         cmocka_unit_test(test_changed),
+		cmocka_unit_test(test_tensors),       cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_truncated),     cmocka_unit_test(test_corrupted),
+		cmocka_unit_test(test_old_survives),  cmocka_unit_test(test_memory_ends),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);

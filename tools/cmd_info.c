@@ -115,6 +115,12 @@ static void print_mask_shape(const void *field)
 	printf(" %s", names[*(const sluice_mask_shape *)field]);
 }
 
+static void print_combination(const void *field)
+{
+	static const char *const names[] = {"concatenate", "add", "separate"};
+	printf(" %s", names[*(const sluice_combination *)field]);
+}
+
 /* All options whose default is zero. */
 static const struct layer_option {
 	const char *name;
@@ -145,6 +151,8 @@ static const struct layer_option {
 	{FIELD(zoneout_h), print_number},
 	{FIELD(zoneout_c), print_number},
 	{FIELD(dropconnect), print_number},
+	{FIELD(combination), print_combination},
+	{FIELD(learned_start), print_flag},
 #undef FIELD
 };
 

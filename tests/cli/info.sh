@@ -21,6 +21,13 @@ expect_line valid_input_gates "layer 0: 2 units, bidirectional, input gates"
 expect_line valid_input_gates "layer 1: 1 units, forward, no_gates i, no_input_weights f"
 expect_line valid_noise "layer 0: 2 units, forward, dropout 0.25, recurrent_dropout 0.3, recurrent_dropout_shape step, \
 zoneout_h 0.1, zoneout_c 0.2, dropconnect 0.4"
+expect_line valid_combinations "layer 0: 3 units, bidirectional, projection 2, combination add, learned_start"
+expect_line valid_combinations "layer 1: 2 units, bidirectional, combination separate"
+expect_line valid_combinations "layer 2: 1 units, bidirectional, combination separate, learned_start"
+expect_line valid_combinations "outputs: 1"
+expect_line valid_combinations "tensor: start_h_l0_reverse F32 [2]"
 expect 0 "level: " "$sluice" info
+expect 1 "no tensor \"start_h_l0\"" "$sluice" info "$models/start_missing"
+expect 1 "combination is 1" "$sluice" info "$models/combination_one_direction"
 expect 1 "no_gates: may hold each of the letters" "$sluice" info "$models/gates_twice"
 finish
