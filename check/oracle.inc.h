@@ -3,7 +3,7 @@
  * function of math.h its suffix, then include.
  *
  * Plain loops in the order of the equations. Clarity is the only aim: whoever doubts a kernel reads this. Here is the
- * network; the cell is in the files included below.
+ * network; the cell, and time around it, are in the files included below.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +11,7 @@
 #include "random.h"
 
 #include "oracle_activation.inc.h"
+#include "oracle_time.inc.h"
 #include "oracle_forward.inc.h"
 #include "oracle_backward.inc.h"
 
@@ -96,6 +97,8 @@ static size_t trace_lay_out(const struct sluice__network *network, const struct 
 	}
 	trace->last = run->last_only ? take(block, &total, N * network->widths[network->layer_count]) : NULL;
 	trace->y = take(block, &total, (run->last_only ? N : rows) * network->outputs);
+	trace->y_reverse =
+		network->separate ? take(block, &total, (run->last_only ? N : rows) * network->outputs) : NULL;
 	trace->hn = take(block, &total, N * network->h_width);
 	trace->cn = take(block, &total, N * network->c_width);
 	return total;
@@ -127,10 +130,11 @@ static sluice_status trace_create(const struct sluice__network *network, const s
 static size_t gradients_lay_out(const struct sluice__network *network, const struct ORACLE_RUN *run, REAL *block,
 				struct ORACLE_GRADIENTS *gradients)
 {
-	size_t rows = run->steps * run->batch, total = 0;
+	size_t rows = run->steps * run->batch, last = network->layer_count, total = 0;
 
-	for (size_t layer = 0; layer <= network->layer_count; layer++)
+	for (size_t layer = 0; layer < last; layer++)
 		gradients->dinputs[layer] = take(block, &total, rows * network->widths[layer]);
+	gradients->dinputs[last] = take(block, &total, (run->last_only ? run->batch : rows) * network->widths[last]);
 	for (size_t index = 0; index < network->cell_count; index++)
 		gradients->da[index] = take(block, &total, rows * 4 * network->cells[index].hidden);
 	gradients->dh0 = take(block, &total, run->batch * network->h_width);
@@ -177,30 +181,15 @@ void ORACLE_GRADIENTS_DESTROY(struct ORACLE_GRADIENTS *gradients)
 
 /* --------------------------------------------------------------------------------------------------- steps ---- */
 
-/* The time index of a cell's processing step. */
-static size_t time_of(const struct sluice__cell *cell, size_t steps, size_t step)
-{
-	return cell->reverse ? steps - 1 - step : step;
-}
-
-/* A row of h or c, `width` wide, before a step: of the step before, or of the initial state, or zeros. */
-static const REAL *row_before(const struct sluice__cell *cell, const struct ORACLE_RUN *run, const REAL *sequence,
-			      const REAL *initial, const REAL *zeros, size_t width, size_t step, size_t n)
-{
-	if (step > 0)
-		return sequence + (time_of(cell, run->steps, step - 1) * run->batch + n) * width;
-	return initial ? initial + n * width : zeros;
-}
-
-/* The rows of processing step number `number` of row n. */
+/* The rows of step t of row n. */
 static struct step step_at(const struct sluice__network *network, const struct ORACLE_RUN *run,
-			   const struct ORACLE_TRACE *trace, const struct scratch *scratch, size_t index, size_t number,
+			   const struct ORACLE_TRACE *trace, const struct scratch *scratch, size_t index, size_t t,
 			   size_t n)
 {
 	const struct sluice__cell *cell = &network->cells[index];
-	const REAL *h0 = run->h0 ? run->h0 + cell->h_state * run->batch : NULL;
-	const REAL *c0 = run->c0 ? run->c0 + cell->c_state * run->batch : NULL;
-	size_t t = time_of(cell, run->steps, number), row = t * run->batch + n, H = cell->hidden, out = cell->out;
+	const struct states h = h_states(cell, run, trace->h[index], scratch->zeros);
+	const struct states c = c_states(cell, run, trace->c[index], scratch->zeros);
+	size_t row = t * run->batch + n, H = cell->hidden, out = cell->out;
 
 	return (struct step){
 		.network = network,
@@ -210,9 +199,9 @@ static struct step step_at(const struct sluice__network *network, const struct O
 		.M = scratch->M,
 		.t = t,
 		.n = n,
-		.x = trace->inputs[cell->layer] + row * cell->inputs,
-		.h_before = row_before(cell, run, trace->h[index], h0, scratch->zeros, out, number, n),
-		.c_before = row_before(cell, run, trace->c[index], c0, scratch->zeros, H, number, n),
+		.x = trace->inputs[cell->layer] + row * network->widths[cell->layer] + cell->input_column,
+		.h_before = state_before(&h, run, cell, t, n),
+		.c_before = state_before(&c, run, cell, t, n),
 		.masked = scratch->masked,
 		.a = trace->a[index] + row * 4 * H,
 		.terms = trace->terms[index] ? trace->terms[index] + row * 4 * H : NULL,
@@ -231,17 +220,67 @@ static void sequence_forward(const struct sluice__network *network, const struct
 			     const struct ORACLE_TRACE *trace, const struct scratch *scratch, size_t index)
 {
 	const struct sluice__cell *cell = &network->cells[index];
-	size_t N = run->batch, end = time_of(cell, run->steps, run->steps - 1) * N;
+	const struct states h = h_states(cell, run, trace->h[index], scratch->zeros);
+	const struct states c = c_states(cell, run, trace->c[index], scratch->zeros);
+	size_t N = run->batch;
+	REAL *hn = trace->hn + cell->h_state * N, *cn = trace->cn + cell->c_state * N;
 
 	recurrent_make(run, cell, scratch->R, scratch->M);
 	for (size_t number = 0; number < run->steps; number++)
 		for (size_t n = 0; n < N; n++) {
-			struct step step = step_at(network, run, trace, scratch, index, number, n);
+			size_t t = time_of(cell, run->steps, number);
+			struct step step;
 
-			step_forward(&step);
+			if (!ORACLE_HAS_STEP(run, t, n))
+				continue;
+			step = step_at(network, run, trace, scratch, index, t, n);
+			if (ORACLE_COMPUTES_STEP(run, t, n))
+				step_forward(&step);
+			else
+				hold_forward(&step);
 		}
-	memcpy(trace->hn + cell->h_state * N, trace->h[index] + end * cell->out, N * cell->out * sizeof(REAL));
-	memcpy(trace->cn + cell->c_state * N, trace->c[index] + end * cell->hidden, N * cell->hidden * sizeof(REAL));
+	for (size_t n = 0; n < N; n++) {
+		memcpy(hn + n * cell->out, state_final(&h, run, cell, n), cell->out * sizeof(REAL));
+		memcpy(cn + n * cell->hidden, state_final(&c, run, cell, n), cell->hidden * sizeof(REAL));
+	}
+}
+
+/* What would flow behind a start is its gradient, if it is learned. */
+static void start_add(const struct ORACLE_GRADIENTS *gradients, size_t start, const REAL *d, size_t count)
+{
+	const struct step_back b = {.dparameters = gradients->dparameters, .terms = gradients->terms};
+
+	for (size_t k = 0; k < count && start != SLUICE__NONE; k++)
+		parameter_add(&b, start + k, d[k]);
+}
+
+/* A row of a cell at time t: dL/d(u) is that of the step, or of the row's only y at the cell's last step. */
+static struct step_back step_back_at(const struct sluice__network *network, const struct ORACLE_RUN *run,
+				     const struct scratch *scratch, const struct ORACLE_GRADIENTS *gradients,
+				     size_t index, size_t t, size_t n)
+{
+	const struct sluice__cell *cell = &network->cells[index];
+	size_t N = run->batch, row = t * N + n, H = cell->hidden, out = cell->out, layer = cell->layer;
+	size_t width = network->widths[layer + 1];
+	int only = run->last_only && layer + 1 == network->layer_count;
+	const REAL *dout = gradients->dinputs[layer + 1] + (only ? n : row) * width + cell->column;
+
+	return (struct step_back){
+		.dout = only && t != last_processed(run, cell, n) ? scratch->zeros : dout,
+		.dh_given = run->dh_steps ? run->dh_steps + row * network->h_width + cell->h_state : scratch->zeros,
+		.dc_given = run->dc_steps ? run->dc_steps + row * network->c_width + cell->c_state : scratch->zeros,
+		.drop_t = only ? drop_time(run, cell, n) : t,
+		.dh = gradients->dh0 + cell->h_state * N + n * out,
+		.dc = gradients->dc0 + cell->c_state * N + n * H,
+		.da = gradients->da[index] + row * 4 * H,
+		.dx = gradients->dinputs[layer] + row * network->widths[layer] + cell->input_column,
+		.dparameters = gradients->dparameters,
+		.terms = gradients->terms,
+		.dr = scratch->dr,
+		.dq = scratch->dq,
+		.de = scratch->de,
+		.dp = scratch->dp,
+	};
 }
 
 static void sequence_backward(const struct sluice__network *network, const struct ORACLE_RUN *run,
@@ -260,29 +299,33 @@ static void sequence_backward(const struct sluice__network *network, const struc
 		memcpy(dc, run->dc + cell->c_state * N, N * H * sizeof(REAL));
 	for (size_t number = run->steps; number-- > 0;)
 		for (size_t n = 0; n < N; n++) {
-			struct step step = step_at(network, run, trace, scratch, index, number, n);
-			size_t row = step.t * N + n, width = network->widths[cell->layer + 1];
-			struct step_back back = {
-				.dout = gradients->dinputs[cell->layer + 1] + row * width + cell->column,
-				.dh = dh + n * out,
-				.dc = dc + n * H,
-				.da = gradients->da[index] + row * 4 * H,
-				.dx = gradients->dinputs[cell->layer] + row * cell->inputs,
-				.dparameters = gradients->dparameters,
-				.terms = gradients->terms,
-				.dr = scratch->dr,
-				.dq = scratch->dq,
-				.de = scratch->de,
-				.dp = scratch->dp,
-			};
+			size_t t = time_of(cell, run->steps, number);
+			struct step step;
+			struct step_back back;
 
-			step_backward(&step, &back);
+			if (!ORACLE_HAS_STEP(run, t, n))
+				continue;
+			step = step_at(network, run, trace, scratch, index, t, n);
+			back = step_back_at(network, run, scratch, gradients, index, t, n);
+			state_backward(&step, &back);
+			if (ORACLE_COMPUTES_STEP(run, t, n))
+				step_backward(&step, &back);
+			if (!ORACLE_BEGINS_ANEW(run, cell, t, n))
+				continue;
+			start_add(gradients, cell->start_h, back.dh, out);
+			start_add(gradients, cell->start_c, back.dc, H);
+			memset(back.dh, 0, out * sizeof(REAL));
+			memset(back.dc, 0, H * sizeof(REAL));
 		}
+	for (size_t n = 0; n < N; n++) {
+		start_add(gradients, run->h0 ? SLUICE__NONE : cell->start_h, dh + n * out, out);
+		start_add(gradients, run->c0 ? SLUICE__NONE : cell->start_c, dc + n * H, H);
+	}
 }
 
 /* ------------------------------------------------------------------------------------------------- network ---- */
 
-/* Puts a cell's h, through dropout, into its columns of what follows the layer. */
+/* Adds a cell's h, through dropout, to its columns of what follows the layer: m (.) (h + h) as the sum of two. */
 static void cell_emit(const struct sluice__network *network, const struct ORACLE_RUN *run,
 		      const struct ORACLE_TRACE *trace, size_t index)
 {
@@ -292,74 +335,116 @@ static void cell_emit(const struct sluice__network *network, const struct ORACLE
 
 	for (size_t t = 0; t < run->steps; t++)
 		for (size_t n = 0; n < run->batch; n++)
-			for (size_t k = 0; k < cell->out; k++) {
+			for (size_t k = 0; k < cell->out && ORACLE_HAS_STEP(run, t, n); k++) {
 				size_t row = t * run->batch + n;
 
-				out[row * width + cell->column + k] =
+				out[row * width + cell->column + k] +=
 					trace->h[index][row * cell->out + k] *
 					ORACLE_DROPOUT_FACTOR(network, run, cell, k, t, n);
 			}
 }
 
-/* Copies the last processed step of each direction between [T,N,width] and [N,width]: out of the sequence if
- * `take_out`, else into it. */
-static void last_copy(const struct sluice__network *network, const struct ORACLE_RUN *run, REAL *sequence, REAL *last,
-		      int take_out)
+/* The same of the last processed step of each row, for a cell of the last layer. */
+static void last_emit(const struct sluice__network *network, const struct ORACLE_RUN *run,
+		      const struct ORACLE_TRACE *trace, size_t index)
 {
+	const struct sluice__cell *cell = &network->cells[index];
 	size_t width = network->widths[network->layer_count];
 
-	for (size_t index = 0; index < network->cell_count; index++) {
-		const struct sluice__cell *cell = &network->cells[index];
-		size_t t = time_of(cell, run->steps, run->steps - 1);
+	if (cell->layer + 1 != network->layer_count)
+		return;
+	for (size_t n = 0; n < run->batch; n++)
+		for (size_t k = 0; k < cell->out && !is_empty(run, n); k++) {
+			size_t row = last_processed(run, cell, n) * run->batch + n;
 
-		if (cell->layer + 1 != network->layer_count)
-			continue;
-		for (size_t n = 0; n < run->batch; n++) {
-			REAL *there = sequence + (t * run->batch + n) * width + cell->column;
-			REAL *here = last + n * width + cell->column;
-
-			memcpy(take_out ? here : there, take_out ? there : here, cell->out * sizeof(REAL));
+			trace->last[n * width + cell->column + k] +=
+				trace->h[index][row * cell->out + k] *
+				ORACLE_DROPOUT_FACTOR(network, run, cell, k, drop_time(run, cell, n), n);
 		}
-	}
 }
 
-static void readout_forward(const struct sluice__network *network, const REAL *parameters, size_t rows, const REAL *h,
-			    REAL *y)
+/* Whether row number `row` of y is that of a step that there is. */
+static int has_y(const struct ORACLE_RUN *run, size_t row)
+{
+	if (run->last_only)
+		return !is_empty(run, row);
+	return ORACLE_HAS_STEP(run, row / run->batch, row % run->batch);
+}
+
+static size_t y_rows(const struct ORACLE_RUN *run)
+{
+	return run->last_only ? run->batch : run->steps * run->batch;
+}
+
+static void readout_forward(const struct sluice__network *network, const struct ORACLE_RUN *run, const REAL *h, REAL *y)
 {
 	size_t width = network->widths[network->layer_count];
+	const REAL *weight = run->parameters + network->readout_weight;
 
-	for (size_t row = 0; row < rows; row++)
-		for (size_t out = 0; out < network->outputs; out++) {
-			struct sum sum = {parameters[network->readout_bias + out], 0};
+	for (size_t row = 0; row < y_rows(run); row++)
+		for (size_t out = 0; out < network->outputs && has_y(run, row); out++) {
+			struct sum sum = {run->parameters[network->readout_bias + out], 0};
 
-			sum_product(&sum, parameters + network->readout_weight + out * width, h + row * width, width);
+			sum_product(&sum, weight + out * width, h + row * width, width);
 			y[row * network->outputs + out] = sum.value;
 		}
 }
 
-static void readout_backward(const struct sluice__network *network, const REAL *parameters, size_t rows, const REAL *h,
-			     const REAL *dy, struct ORACLE_GRADIENTS *gradients, REAL *dh)
+static void readout_backward(const struct sluice__network *network, const struct ORACLE_RUN *run, const REAL *h,
+			     struct ORACLE_GRADIENTS *gradients, REAL *dh)
 {
 	size_t width = network->widths[network->layer_count], W = network->readout_weight;
 	const struct step_back b = {.dparameters = gradients->dparameters, .terms = gradients->terms};
 
-	for (size_t row = 0; row < rows; row++)
-		for (size_t out = 0; out < network->outputs; out++) {
-			REAL d = dy[row * network->outputs + out];
+	for (size_t row = 0; row < y_rows(run); row++)
+		for (size_t out = 0; out < network->outputs && has_y(run, row); out++) {
+			REAL d = run->dy[row * network->outputs + out];
 
 			parameter_add(&b, network->readout_bias + out, d);
 			for (size_t k = 0; k < width; k++) {
 				parameter_add(&b, W + out * width + k, d * h[row * width + k]);
-				dh[row * width + k] += d * parameters[W + out * width + k];
+				dh[row * width + k] += d * run->parameters[W + out * width + k];
 			}
 		}
+}
+
+/* y, or one of the two, from its columns of what it is made of. */
+static void columns_out(const struct sluice__network *network, const struct ORACLE_RUN *run, const REAL *from,
+			size_t column, REAL *y)
+{
+	size_t width = network->widths[network->layer_count], outputs = network->outputs;
+
+	for (size_t row = 0; row < y_rows(run) && y; row++)
+		if (has_y(run, row))
+			memcpy(y + row * outputs, from + row * width + column, outputs * sizeof(REAL));
+}
+
+/* The gradient of y, or of one of the two, to its columns of what it is made of. */
+static void columns_in(const struct sluice__network *network, const struct ORACLE_RUN *run, const REAL *dy,
+		       size_t column, REAL *to)
+{
+	size_t width = network->widths[network->layer_count], outputs = network->outputs;
+
+	for (size_t row = 0; row < y_rows(run) && dy; row++)
+		if (has_y(run, row))
+			memcpy(to + row * width + column, dy + row * outputs, outputs * sizeof(REAL));
+}
+
+/* x of the steps that rows have; nothing else of it is read. */
+static void x_copy(const struct sluice__network *network, const struct ORACLE_RUN *run, REAL *to)
+{
+	size_t I = network->inputs;
+
+	for (size_t t = 0; t < run->steps; t++)
+		for (size_t n = 0; n < run->batch; n++)
+			if (ORACLE_HAS_STEP(run, t, n))
+				memcpy(to + (t * run->batch + n) * I, run->x + (t * run->batch + n) * I,
+				       I * sizeof(REAL));
 }
 
 sluice_status ORACLE_FORWARD(const struct sluice__network *network, const struct ORACLE_RUN *run,
 			     struct ORACLE_TRACE *out)
 {
-	size_t rows = run->steps * run->batch, last = network->layer_count;
-	size_t y_rows = run->last_only ? run->batch : rows;
 	struct ORACLE_TRACE trace;
 	struct scratch scratch;
 	REAL *block = scratch_create(network, &scratch);
@@ -371,62 +456,59 @@ sluice_status ORACLE_FORWARD(const struct sluice__network *network, const struct
 		free(block);
 		return SLUICE_OUT_OF_MEMORY;
 	}
-	memcpy(trace.inputs[0], run->x, rows * network->inputs * sizeof(REAL));
+	x_copy(network, run, trace.inputs[0]);
 	/* Cells stand in the order of the layers, so that a layer's inputs are complete before its first cell runs. */
 	for (size_t index = 0; index < network->cell_count; index++) {
 		sequence_forward(network, run, &trace, &scratch, index);
 		cell_emit(network, run, &trace, index);
+		if (run->last_only)
+			last_emit(network, run, &trace, index);
 	}
-	if (run->last_only)
-		last_copy(network, run, trace.inputs[last], trace.last, 1);
-	h = run->last_only ? trace.last : trace.inputs[last];
-	if (network->readout)
-		readout_forward(network, run->parameters, y_rows, h, trace.y);
-	else
-		memcpy(trace.y, h, y_rows * network->outputs * sizeof(REAL));
+	h = run->last_only ? trace.last : trace.inputs[network->layer_count];
+	if (network->readout) {
+		readout_forward(network, run, h, trace.y);
+	} else {
+		columns_out(network, run, h, 0, trace.y);
+		columns_out(network, run, h, network->outputs, trace.y_reverse);
+	}
 	free(block);
 	*out = trace;
 	return SLUICE_OK;
 }
 
-/* dL/d(what y is made of) from dy, into dlast: [T,N,width], or [N,width] if the run is last_only. */
+/* dL/d(what y is made of). */
 static void output_layer_backward(const struct sluice__network *network, const struct ORACLE_RUN *run,
-				  const struct ORACLE_TRACE *trace, struct ORACLE_GRADIENTS *gradients, REAL *dlast)
+				  const struct ORACLE_TRACE *trace, struct ORACLE_GRADIENTS *gradients)
 {
-	size_t rows = run->last_only ? run->batch : run->steps * run->batch;
 	const REAL *h = run->last_only ? trace->last : trace->inputs[network->layer_count];
+	REAL *dlast = gradients->dinputs[network->layer_count];
 
+	if (network->readout && run->dy)
+		readout_backward(network, run, h, gradients, dlast);
 	if (network->readout)
-		readout_backward(network, run->parameters, rows, h, run->dy, gradients, dlast);
-	else
-		memcpy(dlast, run->dy, rows * network->outputs * sizeof(REAL));
+		return;
+	columns_in(network, run, run->dy, 0, dlast);
+	if (network->separate)
+		columns_in(network, run, run->dy_reverse, network->outputs, dlast);
 }
 
 sluice_status ORACLE_BACKWARD(const struct sluice__network *network, const struct ORACLE_RUN *run,
 			      const struct ORACLE_TRACE *trace, struct ORACLE_GRADIENTS *out)
 {
-	size_t width = network->widths[network->layer_count];
-	struct ORACLE_GRADIENTS gradients = {0};
+	struct ORACLE_GRADIENTS gradients;
 	struct scratch scratch;
-	REAL *block = scratch_create(network, &scratch), *dlast = calloc(run->batch * width, sizeof(REAL));
-	sluice_status status = SLUICE_OUT_OF_MEMORY;
+	REAL *block = scratch_create(network, &scratch);
 
-	if (!dlast)
-		no_memory(run->batch * width);
-	if (!block || !dlast || gradients_create(network, run, &gradients) != SLUICE_OK)
-		goto fail;
-	if (run->dy && run->last_only) {
-		output_layer_backward(network, run, trace, &gradients, dlast);
-		last_copy(network, run, gradients.dinputs[network->layer_count], dlast, 0);
-	} else if (run->dy) {
-		output_layer_backward(network, run, trace, &gradients, gradients.dinputs[network->layer_count]);
+	if (!block)
+		return SLUICE_OUT_OF_MEMORY;
+	if (gradients_create(network, run, &gradients) != SLUICE_OK) {
+		free(block);
+		return SLUICE_OUT_OF_MEMORY;
 	}
+	output_layer_backward(network, run, trace, &gradients);
 	for (size_t index = network->cell_count; index-- > 0;)
 		sequence_backward(network, run, trace, &scratch, &gradients, index);
-	*out = gradients;
-	status = SLUICE_OK;
-fail:
-	free(dlast);
 	free(block);
-	return status;
+	*out = gradients;
+	return SLUICE_OK;
 }

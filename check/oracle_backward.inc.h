@@ -5,6 +5,9 @@
 /* What the gradients of one step of one row are read from and written to. */
 struct step_back {
 	const REAL *dout;        /* [out] dL/d(what follows the layer), this cell's columns */
+	size_t drop_t;           /* the time that dropout on the way there was drawn for */
+	const REAL *dh_given;    /* [out] dL/d(h[t]) of the caller */
+	const REAL *dc_given;    /* [H] likewise */
 	REAL *dh, *dc;           /* [out], [H] of the state after the step; then of that before it */
 	REAL *da;                /* [4H] */
 	REAL *dx;                /* [I], added to */
@@ -21,13 +24,24 @@ static void parameter_add(const struct step_back *b, size_t place, REAL term)
 		b->terms[place] += MATH(fabs)(term);
 }
 
-/* dh = du + dh';  dr = (1 - z_h) (.) dh, zeroed where |P q| >= projection_clip */
+/* dh = du + dh' + dh_given and dc' = dc' + dc_given, which is all that happens to them in a held step. */
+static void state_backward(const struct step *s, const struct step_back *b)
+{
+	const struct sluice__cell *cell = s->cell;
+
+	for (size_t k = 0; k < cell->out; k++)
+		b->dh[k] += b->dout[k] * ORACLE_DROPOUT_FACTOR(s->network, s->run, cell, k, b->drop_t, s->n) +
+			    b->dh_given[k];
+	for (size_t unit = 0; unit < cell->hidden; unit++)
+		b->dc[unit] += b->dc_given[unit];
+}
+
+/* dr = (1 - z_h) (.) dh, zeroed where |P q| >= projection_clip */
 static void emission_backward(const struct step *s, const struct step_back *b)
 {
 	const struct sluice__cell *cell = s->cell;
 
 	for (size_t k = 0; k < cell->out; k++) {
-		b->dh[k] += b->dout[k] * ORACLE_DROPOUT_FACTOR(s->network, s->run, cell, k, s->t, s->n);
 		b->dr[k] = (1 - ORACLE_ZONEOUT_H_FACTOR(s->run, cell, k, s->t, s->n)) * b->dh[k];
 		if (clipped(s->pq[k], cell->projection_clip))
 			b->dr[k] = 0;
@@ -185,6 +199,7 @@ static void product_backward(const struct step *s, const struct step_back *b)
 			   b->dh[k] * ORACLE_ZONEOUT_H_FACTOR(s->run, cell, k, s->t, s->n);
 }
 
+/* From dh and dc after the step to those before it. */
 static void step_backward(const struct step *s, const struct step_back *b)
 {
 	mask_forward(s);

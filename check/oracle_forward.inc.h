@@ -63,10 +63,11 @@ REAL ORACLE_DROPOUT_FACTOR(const struct sluice__network *network, const struct O
 			   const struct sluice__cell *cell, size_t unit, size_t t, size_t n)
 {
 	float p = network->dropouts[cell->layer];
+	size_t direction = cell->combination == SLUICE_ADD ? 0 : cell->direction;
 
 	if (!run->training || p == 0)
 		return 1;
-	return (REAL)sluice__oracle_dropout(p, run->seed, cell->layer, cell->direction, unit, run->step_offset + t,
+	return (REAL)sluice__oracle_dropout(p, run->seed, cell->layer, direction, unit, run->step_offset + t,
 					    sequence_of(run, n));
 }
 
@@ -311,4 +312,12 @@ static void step_forward(const struct step *s)
 	output_forward(s);
 	projection_forward(s);
 	zoneout_forward(s);
+}
+
+/* A held step: h[t] = h', c[t] = c', and nothing else is computed. */
+static void hold_forward(const struct step *s)
+{
+	memcpy(s->c, s->c_before, s->cell->hidden * sizeof(REAL));
+	for (size_t k = 0; k < s->cell->out; k++)
+		s->h[k] = (REAL)sluice__oracle_round(s->run->h_type, (double)s->h_before[k]);
 }

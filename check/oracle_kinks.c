@@ -104,7 +104,7 @@ static double clip_distance(const struct sluice__cell *cell, const double *param
 	return fmin(clip, sluice__oracle_kink_distance(&cell->activations[place], parameter, value));
 }
 
-/* The smallest distance in one row of one cell. */
+/* The smallest distance in one step of one row of one cell. */
 static double row_distance(const struct sluice__cell *cell, const double *parameters, const double *a, const double *p,
 			   const double *pq)
 {
@@ -131,11 +131,14 @@ double sluice__oracle_kinks_f64(const struct sluice__network *network, const str
 	for (size_t index = 0; index < network->cell_count; index++) {
 		const struct sluice__cell *cell = &network->cells[index];
 
-		for (size_t row = 0; row < run->steps * run->batch; row++)
+		for (size_t row = 0; row < run->steps * run->batch; row++) {
+			if (!sluice__oracle_computes_step_f64(run, row / run->batch, row % run->batch))
+				continue;
 			nearest = fmin(nearest,
 				       row_distance(cell, run->parameters, trace->a[index] + row * 4 * cell->hidden,
 						    trace->p[index] + row * cell->hidden,
 						    trace->pq[index] + row * cell->out));
+		}
 	}
 	return nearest;
 }
