@@ -31,15 +31,38 @@ static double kinks(const struct subject *subject)
 	return distance;
 }
 
-/* L = <dy, y> + <dh, h[final]> + <dc, c[final]>, whose gradients are exactly what backward computes. */
+/* <dh_steps, h> + <dc_steps, c>, of every step. */
+static double states_loss(const struct subject *subject, const struct sluice__oracle_trace_f64 *trace)
+{
+	const struct sluice__network *network = &subject->network;
+	const double *dh = subject->run.dh_steps, *dc = subject->run.dc_steps;
+	double sum = 0;
+
+	if (!dh)
+		return 0;
+	for (size_t row = 0; row < subject->run.steps * subject->run.batch; row++)
+		for (size_t index = 0; index < network->cell_count; index++) {
+			const struct sluice__cell *cell = &network->cells[index];
+			size_t h = row * network->h_width + cell->h_state, c = row * network->c_width + cell->c_state;
+
+			sum += dot(dh + h, trace->h[index] + row * cell->out, cell->out) +
+			       dot(dc + c, trace->c[index] + row * cell->hidden, cell->hidden);
+		}
+	return sum;
+}
+
+/* L = <dy, y> + <dy_reverse, y_reverse> + <dh, h[final]> + <dc, c[final]> and the states of every step, whose
+ * gradients are exactly what backward computes. */
 static double loss(const struct subject *subject)
 {
 	struct sluice__oracle_trace_f64 trace;
 	double sum;
 
 	forward(subject, &trace);
-	sum = dot(subject->run.dy, trace.y, y_count(subject)) + dot(subject->run.dh, trace.hn, subject->data.h_count) +
-	      dot(subject->run.dc, trace.cn, subject->data.c_count);
+	sum = dot(subject->run.dy, trace.y, y_count(subject)) +
+	      dot(subject->run.dy_reverse, trace.y_reverse, y_count(subject)) +
+	      dot(subject->run.dh, trace.hn, subject->data.h_count) +
+	      dot(subject->run.dc, trace.cn, subject->data.c_count) + states_loss(subject, &trace);
 	sluice__oracle_trace_destroy_f64(&trace);
 	return sum;
 }

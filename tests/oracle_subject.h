@@ -18,7 +18,15 @@
 #include "data.h"
 #include "oracle.h"
 
-enum { NO_DY = 1, NO_DFINAL = 2, NO_INITIAL = 4, GIVEN_MASK = 8, EVALUATION = 16, LAST_ONLY = 32 };
+enum {
+	NO_DY = 1,
+	NO_DFINAL = 2,
+	NO_INITIAL = 4,
+	GIVEN_MASK = 8,
+	EVALUATION = 16,
+	LAST_ONLY = 32,
+	STATE_GRADIENTS = 64 /* of h and c of every step */
+};
 
 /* A network and its inputs in double: one vector of everything that has a gradient. */
 struct subject {
@@ -26,16 +34,50 @@ struct subject {
 	struct sluice__data data;
 	struct sluice__oracle_run_f64 run;
 	size_t count; /* elements of the vector: x, h0, c0, parameters */
-	double *vector, *dy, *dh, *dc, *mask;
+	double *vector, *mask;
+	double *given; /* gradients that come in */
 };
 
-static const uint64_t SEQUENCES[] = {5, UINT64_C(0x123456789abc), 2};
+static const uint64_t SEQUENCES[] = {5, UINT64_C(0x123456789abc), 2, 77};
 
 static double *widened(const float *values, size_t count, double *out)
 {
 	for (size_t index = 0; index < count; index++)
 		out[index] = (double)values[index];
 	return out;
+}
+
+/* The same into the next numbers of a block; NULL stays NULL. */
+static double *widened_next(const float *values, size_t count, double **next)
+{
+	double *start = *next;
+
+	if (!values)
+		return NULL;
+	*next += count;
+	return widened(values, count, start);
+}
+
+/* Gradients that come in, as many as the flags want. */
+static void gradients_give(struct subject *subject, unsigned flags)
+{
+	const struct sluice__data *data = &subject->data;
+	struct sluice__oracle_run_f64 *run = &subject->run;
+	size_t rows = run->steps * run->batch, h = rows * subject->network.h_width, c = rows * subject->network.c_width;
+	double *next = malloc((2 * data->y_count + data->h_count + data->c_count + h + c) * sizeof(double));
+
+	assert_non_null(next);
+	subject->given = next;
+	if (!(flags & NO_DY)) {
+		run->dy = widened_next(data->dy, data->y_count, &next);
+		run->dy_reverse = widened_next(data->dy_reverse, data->y_count, &next);
+	}
+	if (!(flags & NO_DFINAL)) {
+		run->dh = widened_next(data->dh, data->h_count, &next);
+		run->dc = widened_next(data->dc, data->c_count, &next);
+	}
+	run->dh_steps = widened_next(data->dh_steps, h, &next);
+	run->dc_steps = widened_next(data->dc_steps, c, &next);
 }
 
 /* A mask between 0.25 and 1.25 for every step, row and unit; other shapes use its first numbers. */
@@ -58,17 +100,20 @@ static void subject_create(const sluice_description *description, size_t steps, 
 			   uint64_t seed, struct subject *subject)
 {
 	struct sluice__data *data = &subject->data;
+	const struct sluice__setting setting = {.description = description,
+						.steps = steps,
+						.batch = batch,
+						.seed = seed,
+						.state_gradients = (flags & STATE_GRADIENTS) != 0};
 
 	if (sluice__network_create(description, NULL, 0, 0, &subject->network) != SLUICE_OK)
 		fail_msg("%s", sluice_last_message());
-	assert_int_equal(sluice__data_create(&subject->network, steps, batch, seed, data), SLUICE_OK);
+	assert_true(batch <= sizeof(SEQUENCES) / sizeof(SEQUENCES[0]));
+	assert_int_equal(sluice__data_of_setting(&subject->network, &setting, data), SLUICE_OK);
 	subject->count = data->x_count + data->h_count + data->c_count + data->parameter_count;
-	subject->vector = malloc((subject->count + data->y_count + data->h_count + data->c_count) * sizeof(double));
+	subject->vector = malloc(subject->count * sizeof(double));
 	assert_non_null(subject->vector);
 	subject->mask = mask_create(&subject->network, steps * batch, seed);
-	subject->dy = subject->vector + subject->count;
-	subject->dh = subject->dy + data->y_count;
-	subject->dc = subject->dh + data->h_count;
 	subject->run = (struct sluice__oracle_run_f64){
 		.steps = steps,
 		.batch = batch,
@@ -84,10 +129,8 @@ static void subject_create(const sluice_description *description, size_t steps, 
 		.mask = flags & GIVEN_MASK ? subject->mask : NULL,
 		.last_only = (flags & LAST_ONLY) != 0,
 		.terms = 1,
-		.dy = flags & NO_DY ? NULL : widened(data->dy, data->y_count, subject->dy),
-		.dh = flags & NO_DFINAL ? NULL : widened(data->dh, data->h_count, subject->dh),
-		.dc = flags & NO_DFINAL ? NULL : widened(data->dc, data->c_count, subject->dc),
 	};
+	gradients_give(subject, flags);
 	if (flags & NO_INITIAL)
 		subject->run.h0 = subject->run.c0 = NULL;
 }
@@ -96,6 +139,7 @@ static void subject_destroy(struct subject *subject)
 {
 	free(subject->vector);
 	free(subject->mask);
+	free(subject->given);
 	sluice__data_destroy(&subject->data);
 	sluice__network_destroy(&subject->network);
 }
@@ -124,6 +168,18 @@ static double dot(const double *a, const double *b, size_t count)
 static size_t y_count(const struct subject *subject)
 {
 	return subject->run.last_only ? subject->data.y_count / subject->run.steps : subject->data.y_count;
+}
+
+/* Flags [T,N] from one text for each row: r resets, h holds, b does both in a step. */
+static inline void marks_read(const char *const *rows, size_t steps, size_t batch, uint8_t *resets, uint8_t *holds)
+{
+	for (size_t n = 0; n < batch; n++) {
+		assert_int_equal(strlen(rows[n]), steps);
+		for (size_t t = 0; t < steps; t++) {
+			resets[t * batch + n] = rows[n][t] == 'r' || rows[n][t] == 'b';
+			holds[t * batch + n] = rows[n][t] == 'h' || rows[n][t] == 'b';
+		}
+	}
 }
 
 #endif
