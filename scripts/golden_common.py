@@ -46,24 +46,39 @@ def clip(v, limit):
     return np.clip(v, -limit, limit) if limit else v
 
 
+def start_mask(resets, t, steps, reverse):
+    """Which rows begin anew before step t is processed."""
+    if reverse:
+        return resets[t + 1] if t + 1 < steps else np.zeros_like(resets[t])
+    return resets[t]
+
+
 def cell(x, h, c, W, R, b, V=None, P=None, gate=sigmoid, candidate=np.tanh, output=np.tanh, gate_clip=0, coupled=False,
-         reverse=False):
-    """One cell over x [T,N,I], forward, in double; W, R, b, V (diagonal) in the order i f g o. Returns h [T,N,.] of
-    every step and the final h and c."""
+         reverse=False, present=None, resets=None, holds=None, start=(0, 0)):
+    """One cell over x [T,N,I], forward, in double; W, R, b, V (diagonal) in the order i f g o. present, resets and
+    holds [T,N] are truths: the steps that rows have, begin anew with, and hold. Returns h [T,N,.] of every step, zero
+    where a row has none, and the final h and c."""
     x, h, c, W, R, b = (np.asarray(array, np.float64) for array in (x, h, c, W, R, b))
     H = c.shape[1]
     V = np.zeros((4, H)) if V is None else np.asarray(V, np.float64).reshape(4, H)
+    nowhere = np.zeros(x.shape[:2], bool)
+    present, resets, holds = (~nowhere if present is None else present, *(nowhere if one is None else one
+                                                                          for one in (resets, holds)))
     hs = np.zeros(x.shape[:2] + h.shape[1:])
     for t in reversed(range(len(x))) if reverse else range(len(x)):
+        anew = (start_mask(resets, t, len(x), reverse) & present[t])[:, None]
+        h, c = np.where(anew, start[0], h), np.where(anew, start[1], c)
         a = x[t] @ W.T + h @ R.T + b
         i, f, g, o = (a[:, k * H:(k + 1) * H] for k in range(4))
         i = gate(clip(i + V[0] * c, gate_clip))
         f = 1 - i if coupled else gate(clip(f + V[1] * c, gate_clip))
         g = candidate(clip(g + V[2] * c, gate_clip))
-        c = f * c + i * g
-        h = gate(clip(o + V[3] * c, gate_clip)) * output(c)
-        h = h if P is None else h @ np.asarray(P, np.float64).T
-        hs[t] = h
+        new_c = f * c + i * g
+        new_h = gate(clip(o + V[3] * new_c, gate_clip)) * output(new_c)
+        new_h = new_h if P is None else new_h @ np.asarray(P, np.float64).T
+        moves = (present[t] & ~holds[t])[:, None]
+        h, c = np.where(moves, new_h, h), np.where(moves, new_c, c)
+        hs[t] = h * present[t][:, None]
     return hs, h, c
 
 
@@ -71,3 +86,27 @@ def reorder(array, order):
     """Rows of four gates in another order ("iofg") brought to i f g o."""
     blocks = np.split(np.asarray(array), 4)
     return np.concatenate([blocks[order.index(letter)] for letter in "ifgo"])
+
+
+def having(lengths, steps, left=False):
+    """Which steps the rows have, [T,N]."""
+    t = np.arange(steps)[:, None]
+    return t >= steps - np.array(lengths) if left else t < np.array(lengths)
+
+
+def judge_layers(name, weights, x, h0, c0, y, hn, cn, add=False, start=None, tolerance=1e-13, **time):
+    """Layers of cells by docs/EQUATIONS.md; weights [layer][direction] are (W, R, b), everything is time-major."""
+    hs, cs = [], []
+    for layer in weights:
+        outputs = []
+        for d, (W, R, b) in enumerate(layer):
+            at = len(hs)
+            begin = (0, 0) if start is None else (start[0][at], start[1][at])
+            out, h, c = cell(x, h0[at], c0[at], W, R, b, reverse=d == 1, start=begin, **time)
+            outputs.append(out)
+            hs.append(h)
+            cs.append(c)
+        x = sum(outputs) if add else np.concatenate(outputs, axis=2)
+    agree(f"{name} y", x, y, tolerance)
+    agree(f"{name} hn", np.stack(hs), hn, tolerance)
+    agree(f"{name} cn", np.stack(cs), cn, tolerance)

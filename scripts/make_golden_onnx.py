@@ -49,10 +49,12 @@ CASES = {
 
 
 def model(attributes, inputs):
-    node = helper.make_node("LSTM", ["X", "W", "R", "B", "", "initial_h", "initial_c"] + ["P"] * ("P" in inputs),
+    lengths = "sequence_lens" if "sequence_lens" in inputs else ""
+    node = helper.make_node("LSTM", ["X", "W", "R", "B", lengths, "initial_h", "initial_c"] + ["P"] * ("P" in inputs),
                             ["Y", "Y_h", "Y_c"], hidden_size=HIDDEN, **attributes)
     graph = helper.make_graph(
-        [node], "lstm", [helper.make_tensor_value_info(k, TensorProto.FLOAT, v.shape) for k, v in inputs.items()],
+        [node], "lstm", [helper.make_tensor_value_info(k, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape)
+                         for k, v in inputs.items()],
         [helper.make_tensor_value_info(k, TensorProto.FLOAT, None) for k in node.output])
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
 
