@@ -61,6 +61,13 @@ def torch_data(generator, cells, width):
                         ((STEPS, BATCH, width), (cells, BATCH, HIDDEN), (cells, BATCH, HIDDEN)))
 
 
+def split_starts(module, starts):
+    """A start [cells,H] as one tensor for each layer and direction, called as the library calls its own."""
+    suffixes = ["", "_reverse"] if module.bidirectional else [""]
+    names = [f"l{layer}{suffix}" for layer in range(module.num_layers) for suffix in suffixes]
+    return {f"{key}_{name}": values for key, cells in starts.items() for name, values in zip(names, cells)}
+
+
 def torch_finish(name, module, arrays, time, **metadata):
     """Goes back, judges and writes. arrays: the values of the run, by the names that judge_layers and the file have. A
     learned start is among them."""
@@ -74,7 +81,9 @@ def torch_finish(name, module, arrays, time, **metadata):
     if "start_h" in arrays:
         time = time | {"start": [arrays[key].detach().numpy() for key in ("start_h", "start_c")]}
     judge_layers(name, torch_weights(module), **values, **time)
-    write(f"time_torch_{name}", plain(arrays | parameters | gradients), made_by=TORCH, **metadata)
+    made = arrays | parameters | gradients
+    starts = {key: made.pop(key) for key in ("start_h", "start_c", "dstart_h", "dstart_c") if key in made}
+    write(f"time_torch_{name}", plain(made | split_starts(module, starts)), made_by=TORCH, **metadata)
 
 
 def make_packed(name, options):
