@@ -129,13 +129,15 @@ static sluice_status work_create(struct bound_work *work)
 static sluice_status bound_allocate(const struct sluice__network *network, size_t batch, struct sluice__bound *bound)
 {
 	size_t h = batch * network->h_width, c = batch * network->c_width;
-	size_t count = 3 * h + 7 * c + batch * (network->outputs + network->inputs) + network->parameter_count;
+	size_t outputs = batch * network->outputs, second = network->separate ? outputs : 0;
+	size_t count = 3 * h + 7 * c + outputs + second + batch * network->inputs + network->parameter_count;
 	double *next = calloc(count, sizeof(double));
 
 	if (!next)
 		return sluice_fail(SLUICE_OUT_OF_MEMORY, "no memory for bounds of %zu numbers", count);
 	bound->block = next;
-	bound->y = take(&next, batch * network->outputs);
+	bound->y = take(&next, outputs);
+	bound->y_reverse = second ? take(&next, second) : NULL;
 	bound->hn = take(&next, h);
 	bound->cn = take(&next, c);
 	bound->h = take(&next, h);

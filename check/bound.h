@@ -20,7 +20,8 @@ struct sluice__bound_storage {
 /* Largest allowed absolute error of every result. States are laid out as the oracle's; h, c and gates as sluice_run
  * has them, with the gates in the order i f g o. */
 struct sluice__bound {
-	double *y, *hn, *cn;                  /* y [N,outputs] */
+	double *y, *y_reverse; /* [N,outputs]; y_reverse is NULL unless the last layer is separate */
+	double *hn, *cn;
 	double *h, *c, *gates;                /* [N,S], [N,C], [N,4C] */
 	double *dx, *dparameters, *dh0, *dc0; /* zeros when no gradients were given */
 	void *block;

@@ -60,6 +60,18 @@ static struct number argument_of(const struct bound_work *work, const struct row
 	return (struct number){work->trace->a[row->index][place], work->later.a[row->index][place]};
 }
 
+/* A state's gradient with what is given for that state besides, in any order with what else is added to it. */
+static struct number with_given(struct number d, const double *given, size_t place)
+{
+	struct sum sum = {0, 0, 0, 0};
+
+	if (!given)
+		return d;
+	sum_add(&sum, d, exact(1));
+	sum_add(&sum, exact(given[place]), exact(1));
+	return sum_number(&sum);
+}
+
 /* Part 1 - z of a gradient; a drawn z of 0 or 1 lets pass or not. */
 static struct number passed(double z, struct number d)
 {
@@ -106,23 +118,48 @@ static void gate_backward(struct bound_work *work, struct row *row, int gate, si
 	}
 }
 
-/* dh, dr and dq: from the layer's output to o s_c(e). */
-static void output_backward(struct bound_work *work, struct row *row)
+/* dh: of the layer's output, of the final state, and what is given of this step's. */
+static void emission_backward(struct bound_work *work, struct row *row)
 {
 	const struct sluice__cell *cell = &work->network->cells[row->index];
 	const struct sluice__oracle_run_f64 *run = work->run;
-	size_t n = row->n, H = cell->hidden, width = work->network->widths[cell->layer + 1];
+	size_t n = row->n, width = work->network->widths[cell->layer + 1];
 
 	for (size_t k = 0; k < cell->out; k++) {
 		size_t column = n * width + cell->column + k, place = n * cell->out + k;
 		struct number dout = {work->gradients->dinputs[cell->layer + 1][column],
 				      work->dinputs[cell->layer + 1][column]};
 		double factor = sluice__oracle_dropout_factor_f64(work->network, run, cell, k, 0, n);
-		double z = sluice__oracle_zoneout_h_factor_f64(run, cell, k, 0, n);
 		double dh = run->dh ? run->dh[cell->h_state * run->batch + place] : 0;
-		struct number pq = {work->trace->pq[row->index][place], work->later.pq[row->index][place]};
 
 		row->dh[k] = add(exact(dh), factor == 1 ? dout : multiply(dout, exact(factor)));
+		row->dh[k] = with_given(row->dh[k], run->dh_steps, n * work->network->h_width + cell->h_state + k);
+	}
+}
+
+/* dc' of the state after the step, likewise. */
+static struct number cell_gradient(const struct bound_work *work, const struct row *row, size_t unit)
+{
+	const struct sluice__cell *cell = &work->network->cells[row->index];
+	const struct sluice__oracle_run_f64 *run = work->run;
+	size_t place = cell->c_state * run->batch + row->n * cell->hidden + unit;
+
+	return with_given(exact(run->dc ? run->dc[place] : 0), run->dc_steps,
+			  row->n * work->network->c_width + cell->c_state + unit);
+}
+
+/* dr and dq: from h to o s_c(e). */
+static void output_backward(struct bound_work *work, struct row *row)
+{
+	const struct sluice__cell *cell = &work->network->cells[row->index];
+	const struct sluice__oracle_run_f64 *run = work->run;
+	size_t n = row->n, H = cell->hidden;
+
+	for (size_t k = 0; k < cell->out; k++) {
+		size_t place = n * cell->out + k;
+		double z = sluice__oracle_zoneout_h_factor_f64(run, cell, k, 0, n);
+		struct number pq = {work->trace->pq[row->index][place], work->later.pq[row->index][place]};
+
 		row->dr[k] = passed(z, row->dh[k]);
 		if (cell->weight_hr != SLUICE__NONE)
 			row->dr[k] = cut(row->dr[k], pq, (double)cell->projection_clip);
@@ -147,16 +184,15 @@ static void output_gate_backward(struct bound_work *work, struct row *row)
 	const struct sluice__oracle_run_f64 *run = work->run;
 
 	for (size_t unit = 0; unit < cell->hidden; unit++) {
-		size_t place = row->n * cell->hidden + unit;
 		double z = sluice__oracle_zoneout_c_factor_f64(run, cell, unit, 0, row->n);
-		double dc = run->dc ? run->dc[cell->c_state * run->batch + place] : 0;
+		struct number dc = cell_gradient(work, row, unit);
 		struct number ds = multiply(row->dq[unit], gate_of(work, row, SLUICE__O, unit));
 		struct number slope =
 			sluice__bound_slope(work, cell, SLUICE__CELL_OUTPUT, unit, row->e[unit], 0, row->s[unit]);
 
 		gate_backward(work, row, SLUICE__O, unit, multiply(row->dq[unit], row->s[unit]));
-		row->de[unit] = add(multiply(ds, slope), passed(z, exact(dc)));
-		row->dc[unit] = kept(z, exact(dc));
+		row->de[unit] = add(multiply(ds, slope), passed(z, dc));
+		row->dc[unit] = kept(z, dc);
 		if (cell->activations[SLUICE__CELL_OUTPUT].kind == SLUICE_ACTIVATION_PRELU) {
 			struct number e = row->e[unit];
 
@@ -233,7 +269,6 @@ static void cell_backward(struct bound_work *work, struct row *row)
 {
 	const struct sluice__cell *cell = &work->network->cells[row->index];
 	int new_cell = !cell->peephole_previous;
-	size_t H = cell->hidden, first = cell->c_state * work->run->batch + row->n * H;
 
 	output_backward(work, row);
 	output_gate_backward(work, row);
@@ -245,12 +280,10 @@ static void cell_backward(struct bound_work *work, struct row *row)
 	peephole_backward(work, row, SLUICE__G, 0, row->dc);
 	if (!new_cell)
 		peephole_backward(work, row, SLUICE__O, 0, row->dc);
-	for (size_t unit = 0; unit < H; unit++)
-		work->bound->dc0[first + unit] = row->dc[unit].error;
 }
 
-/* Through R: dh0 = m (.) R^T da + z dh, and dR. */
-static void recurrent_backward(struct bound_work *work, const struct row *row)
+/* Through R: dh of the state before is m (.) R^T da + z dh, and dR. */
+static void recurrent_backward(struct bound_work *work, struct row *row)
 {
 	const struct sluice__cell *cell = &work->network->cells[row->index];
 	const struct sluice__oracle_run_f64 *run = work->run;
@@ -282,17 +315,40 @@ static void recurrent_backward(struct bound_work *work, const struct row *row)
 
 		if (z != 0)
 			dh = add(dh, kept(z, row->dh[k]));
-		work->bound->dh0[cell->h_state * run->batch + n * out + k] = dh.error;
+		row->dh[k] = dh;
 	}
 }
 
-/* Through the input: this cell's part of dx, and dW and db; the two cells of a bidirectional layer add up. */
+/* What remains is the gradient of the initial state, or of the start. */
+static void start_backward(struct bound_work *work, const struct row *row)
+{
+	const struct sluice__cell *cell = &work->network->cells[row->index];
+	const struct sluice__oracle_run_f64 *run = work->run;
+	size_t h = cell->h_state * run->batch + row->n * cell->out;
+	size_t c = cell->c_state * run->batch + row->n * cell->hidden;
+	int anew = sluice__oracle_begins_anew_f64(run, cell, 0, row->n);
+
+	for (size_t k = 0; k < cell->out; k++) {
+		work->bound->dh0[h + k] = anew ? 0 : row->dh[k].error;
+		if (cell->start_h != SLUICE__NONE && (anew || !run->h0))
+			sum_add(&work->sums[cell->start_h + k], row->dh[k], exact(1));
+	}
+	for (size_t unit = 0; unit < cell->hidden; unit++) {
+		work->bound->dc0[c + unit] = anew ? 0 : row->dc[unit].error;
+		if (cell->start_c != SLUICE__NONE && (anew || !run->c0))
+			sum_add(&work->sums[cell->start_c + unit], row->dc[unit], exact(1));
+	}
+}
+
+/* Through the input: this cell's part of dx, and dW and db; the two cells of a bidirectional layer add up, unless each
+ * has columns of its own. */
 static void input_backward(struct bound_work *work, const struct row *row)
 {
 	const struct sluice__cell *cell = &work->network->cells[row->index];
-	const double *x = work->trace->inputs[cell->layer] + row->n * cell->inputs;
-	const double *x_error = work->later.inputs[cell->layer] + row->n * cell->inputs;
-	double *dx_error = work->dinputs[cell->layer] + row->n * cell->inputs;
+	size_t column = row->n * work->network->widths[cell->layer] + cell->input_column;
+	const double *x = work->trace->inputs[cell->layer] + column;
+	const double *x_error = work->later.inputs[cell->layer] + column;
+	double *dx_error = work->dinputs[cell->layer] + column;
 	size_t H = cell->hidden, I = cell->inputs, first = cell->direction * 4 * H;
 	struct sum *dx = work->scratch_sums;
 
@@ -318,52 +374,67 @@ static void input_backward(struct bound_work *work, const struct row *row)
 		}
 	}
 	for (size_t k = 0; k < I && cell->input != SLUICE_INPUT_GATES; k++) {
-		double total = work->gradients->dinputs[cell->layer][row->n * I + k];
+		double total = work->gradients->dinputs[cell->layer][column + k];
+		int second = cell->direction == 1 && cell->input_column == 0;
 
 		/* The sum over both directions is rounded once more. */
-		dx_error[k] += sum_error(&dx[k]) + (cell->direction ? UNIT * fabs(total) : 0);
+		dx_error[k] += sum_error(&dx[k]) + (second ? UNIT * fabs(total) : 0);
 	}
 }
 
-static void readout_backward(struct bound_work *work)
+static void readout_backward(struct bound_work *work, size_t n)
 {
 	const struct sluice__network *network = work->network;
-	size_t width = network->widths[network->layer_count], outputs = network->outputs;
+	size_t last = network->layer_count, width = network->widths[last], outputs = network->outputs;
 
-	for (size_t n = 0; n < work->run->batch; n++)
-		for (size_t k = 0; k < width; k++) {
-			size_t last = network->layer_count, place = n * width + k;
-			struct number h = {work->trace->inputs[last][place], work->later.inputs[last][place]};
-			struct sum dh = {0, 0, 0, 0};
+	for (size_t k = 0; k < width; k++) {
+		size_t place = n * width + k;
+		struct number h = {work->trace->inputs[last][place], work->later.inputs[last][place]};
+		struct sum dh = {0, 0, 0, 0};
 
-			for (size_t out = 0; out < outputs; out++) {
-				struct number dy = exact(work->run->dy[n * outputs + out]);
-				size_t weight = network->readout_weight + out * width + k;
+		for (size_t out = 0; out < outputs; out++) {
+			struct number dy = exact(work->run->dy[n * outputs + out]);
+			size_t weight = network->readout_weight + out * width + k;
 
-				sum_add(&dh, dy, exact(work->run->parameters[weight]));
-				sum_add(&work->sums[weight], dy, h);
-				if (k == 0)
-					sum_add(&work->sums[network->readout_bias + out], dy, exact(1));
-			}
-			work->dinputs[last][place] = sum_error(&dh);
+			sum_add(&dh, dy, exact(work->run->parameters[weight]));
+			sum_add(&work->sums[weight], dy, h);
+			if (k == 0)
+				sum_add(&work->sums[network->readout_bias + out], dy, exact(1));
 		}
+		work->dinputs[last][place] = sum_error(&dh);
+	}
 }
 
+/* One row of one cell; a held one passes its state's gradients on. */
+static void row_backward(struct bound_work *work, size_t index, size_t n)
+{
+	struct row row = row_of(work, index, n);
+
+	emission_backward(work, &row);
+	if (sluice__oracle_computes_step_f64(work->run, 0, n)) {
+		cell_backward(work, &row);
+		recurrent_backward(work, &row);
+		input_backward(work, &row);
+	} else {
+		for (size_t unit = 0; unit < work->network->cells[index].hidden; unit++)
+			row.dc[unit] = cell_gradient(work, &row, unit);
+	}
+	start_backward(work, &row);
+}
+
+/* A row without a step gives its final state's gradients back as they are: no errors. */
 void sluice__bound_backward(struct bound_work *work)
 {
 	const struct sluice__network *network = work->network;
 	size_t count = work->run->batch * network->inputs;
 
-	if (network->readout && work->run->dy)
-		readout_backward(work);
+	for (size_t n = 0; n < work->run->batch && network->readout && work->run->dy; n++)
+		if (sluice__oracle_has_step_f64(work->run, 0, n))
+			readout_backward(work, n);
 	for (size_t index = network->cell_count; index-- > 0;)
-		for (size_t n = 0; n < work->run->batch; n++) {
-			struct row row = row_of(work, index, n);
-
-			cell_backward(work, &row);
-			recurrent_backward(work, &row);
-			input_backward(work, &row);
-		}
+		for (size_t n = 0; n < work->run->batch; n++)
+			if (sluice__oracle_has_step_f64(work->run, 0, n))
+				row_backward(work, index, n);
 	for (size_t k = 0; k < network->parameter_count; k++)
 		work->bound->dparameters[k] = sum_error(&work->sums[k]);
 	for (size_t k = 0; k < count; k++)

@@ -145,19 +145,36 @@ struct number sluice__bound_slope(const struct bound_work *work, const struct sl
 
 /* ------------------------------------------------------------------------------------------------- one cell ---- */
 
-struct number sluice__bound_recurrent(const struct bound_work *work, const struct sluice__cell *cell, size_t n,
-				      size_t k)
+/* One number of a state before the step, whose rows are `width` wide: given, or of the start. */
+static double before(const struct bound_work *work, const struct sluice__cell *cell, const double *given, size_t width,
+		     size_t start, size_t n, size_t k)
 {
-	const struct sluice__oracle_run_f64 *run = work->run;
-	double h = run->h0 ? run->h0[cell->h_state * run->batch + n * cell->out + k] : 0;
-	double m = sluice__oracle_mask_factor_f64(work->network, run, cell, k, 0, n);
+	if (given && !sluice__oracle_begins_anew_f64(work->run, cell, 0, n))
+		return given[n * width + k];
+	return start != SLUICE__NONE ? work->run->parameters[start + k] : 0;
+}
 
-	return m == 1 ? exact(h) : multiply(exact(m), exact(h));
+double sluice__bound_h_before(const struct bound_work *work, const struct sluice__cell *cell, size_t n, size_t k)
+{
+	const double *h0 = work->run->h0 ? work->run->h0 + cell->h_state * work->run->batch : NULL;
+
+	return before(work, cell, h0, cell->out, cell->start_h, n, k);
 }
 
 double sluice__bound_cell_before(const struct bound_work *work, const struct sluice__cell *cell, size_t n, size_t k)
 {
-	return work->run->c0 ? work->run->c0[cell->c_state * work->run->batch + n * cell->hidden + k] : 0;
+	const double *c0 = work->run->c0 ? work->run->c0 + cell->c_state * work->run->batch : NULL;
+
+	return before(work, cell, c0, cell->hidden, cell->start_c, n, k);
+}
+
+struct number sluice__bound_recurrent(const struct bound_work *work, const struct sluice__cell *cell, size_t n,
+				      size_t k)
+{
+	double h = sluice__bound_h_before(work, cell, n, k);
+	double m = sluice__oracle_mask_factor_f64(work->network, work->run, cell, k, 0, n);
+
+	return m == 1 ? exact(h) : multiply(exact(m), exact(h));
 }
 
 /* The input's part of a pre-activation. */
@@ -165,8 +182,8 @@ static void sum_input(const struct bound_work *work, const struct bound_view *vi
 		      struct sum *a)
 {
 	const struct sluice__cell *cell = &work->network->cells[index];
-	const double *x = work->trace->inputs[cell->layer] + n * cell->inputs;
-	const double *error = view->inputs[cell->layer] + n * cell->inputs;
+	size_t first = n * work->network->widths[cell->layer] + cell->input_column;
+	const double *x = work->trace->inputs[cell->layer] + first, *error = view->inputs[cell->layer] + first;
 	size_t column =
 		cell->input == SLUICE_INPUT_IDENTITY ? row % cell->hidden : cell->direction * 4 * cell->hidden + row;
 
@@ -300,7 +317,7 @@ static void state_forward(const struct bound_work *work, struct bound_view *view
 	for (size_t k = 0; k < cell->out; k++) {
 		size_t place = n * cell->out + k;
 		double z = sluice__oracle_zoneout_h_factor_f64(run, cell, k, 0, n);
-		double old = run->h0 ? run->h0[cell->h_state * run->batch + place] : 0;
+		double old = sluice__bound_h_before(work, cell, n, k);
 		struct number r = {work->trace->r[index][place], view->pq[index][place]};
 
 		view->h[index][place] = stored(work->storage.data, zoned(z, old, r)).error;
@@ -317,6 +334,18 @@ static void row_forward(const struct bound_work *work, struct bound_view *view, 
 	gate_forward(work, view, index, n, SLUICE__O);
 	output_forward(work, view, index, n);
 	state_forward(work, view, index, n);
+}
+
+/* A held h is h', which is only rounded to the data type where it was not a number of that type. */
+static void row_hold(const struct bound_work *work, size_t index, size_t n)
+{
+	size_t width = work->network->cells[index].out;
+
+	for (size_t place = n * width; place < (n + 1) * width; place++) {
+		double h = work->trace->h[index][place];
+
+		work->now.h[index][place] = fabs(sluice__storage_round(work->storage.data, h) - h);
+	}
 }
 
 /* --------------------------------------------------------------------------------------- what backward sees ---- */
@@ -366,6 +395,11 @@ static void row_later(struct bound_work *work, size_t index, size_t n)
 {
 	struct bound_view *later = &work->later;
 
+	if (!sluice__oracle_computes_step_f64(work->run, 0, n)) {
+		later_h(work, index, n,
+			work->storage.tape_mode == SLUICE_TAPE_OUTPUTS ? SLUICE_F32 : work->storage.tape);
+		return;
+	}
 	switch (work->storage.tape_mode) {
 	case SLUICE_TAPE_FULL:
 		later_gates(work, index, n, work->storage.tape);
@@ -397,24 +431,53 @@ static struct number emitted(const struct bound_work *work, double factor, struc
 	return factor == 1 ? h : stored(work->storage.data, multiply(h, exact(factor)));
 }
 
+/* What the layer makes of h [unit k], of the other direction, too, if it adds. The cell is then that of direction 1. */
+static struct number result_of(const struct bound_work *work, const struct bound_view *view, size_t index, size_t n,
+			       size_t k)
+{
+	const struct sluice__cell *cell = &work->network->cells[index];
+	size_t place = n * cell->out + k;
+	struct number h = {work->trace->h[index][place], view->h[index][place]};
+
+	if (cell->combination != SLUICE_ADD)
+		return h;
+	return stored(work->storage.data,
+		      add((struct number){work->trace->h[index - 1][place], view->h[index - 1][place]}, h));
+}
+
 /* Backward has it from the h of the tape, or from the tape itself. */
 static void row_emit(struct bound_work *work, size_t index, size_t n)
 {
 	const struct sluice__cell *cell = &work->network->cells[index];
 	size_t first = n * work->network->widths[cell->layer + 1] + cell->column;
 
+	if (cell->combination == SLUICE_ADD && cell->direction == 0)
+		return;
 	for (size_t k = 0; k < cell->out; k++) {
 		double factor = sluice__oracle_dropout_factor_f64(work->network, work->run, cell, k, 0, n);
-		size_t place = n * cell->out + k;
-		struct number h = {work->trace->h[index][place], work->now.h[index][place]};
-		struct number seen = {work->trace->h[index][place], work->later.h[index][place]};
-		double kept = stored(work->storage.tape, emitted(work, factor, h)).error;
+		struct number now = emitted(work, factor, result_of(work, &work->now, index, n, k));
+		struct number seen = emitted(work, factor, result_of(work, &work->later, index, n, k));
+		double kept = stored(work->storage.tape, now).error;
 
-		work->now.inputs[cell->layer + 1][first + k] = emitted(work, factor, h).error;
-		work->later.inputs[cell->layer + 1][first + k] = fmax(emitted(work, factor, seen).error, kept);
+		work->now.inputs[cell->layer + 1][first + k] = now.error;
+		work->later.inputs[cell->layer + 1][first + k] = fmax(seen.error, kept);
 	}
 }
 
+/* c after the step; a held one is c'. */
+static struct number cell_after(const struct bound_work *work, size_t index, size_t n, size_t unit)
+{
+	const struct sluice__cell *cell = &work->network->cells[index];
+	size_t place = n * cell->hidden + unit;
+	double old = sluice__bound_cell_before(work, cell, n, unit);
+	struct number e = {work->trace->e[index][place], work->now.e[index][place]};
+
+	if (!sluice__oracle_computes_step_f64(work->run, 0, n))
+		return exact(old);
+	return zoned(sluice__oracle_zoneout_c_factor_f64(work->run, cell, unit, 0, n), old, e);
+}
+
+/* The gates of a held step are zeros, which need no bound. */
 static void row_report(struct bound_work *work, size_t index, size_t n)
 {
 	const struct sluice__cell *cell = &work->network->cells[index];
@@ -422,12 +485,9 @@ static void row_report(struct bound_work *work, size_t index, size_t n)
 	size_t N = work->run->batch, H = cell->hidden;
 
 	for (size_t unit = 0; unit < H; unit++) {
-		size_t place = n * H + unit;
-		double z = sluice__oracle_zoneout_c_factor_f64(work->run, cell, unit, 0, n);
-		struct number e = {work->trace->e[index][place], work->now.e[index][place]};
-		struct number c = zoned(z, sluice__bound_cell_before(work, cell, n, unit), e);
+		struct number c = cell_after(work, index, n, unit);
 
-		bound->cn[cell->c_state * N + place] = c.error;
+		bound->cn[cell->c_state * N + n * H + unit] = c.error;
 		bound->c[n * work->network->c_width + cell->c_state + unit] = stored(work->storage.data, c).error;
 	}
 	for (size_t k = 0; k < cell->out; k++) {
@@ -436,47 +496,67 @@ static void row_report(struct bound_work *work, size_t index, size_t n)
 		bound->hn[cell->h_state * N + n * cell->out + k] = error;
 		bound->h[n * work->network->h_width + cell->h_state + k] = error;
 	}
-	for (size_t row = 0; row < 4 * H; row++)
+	for (size_t row = 0; row < 4 * H && sluice__oracle_computes_step_f64(work->run, 0, n); row++)
 		bound->gates[n * 4 * work->network->c_width + 4 * cell->c_state + row] =
 			stored(work->storage.data, gate_of(work, &work->now, index, n, (int)(row / H), row % H)).error;
 }
 
-static void readout_forward(struct bound_work *work)
+static void readout_forward(struct bound_work *work, size_t n)
 {
 	const struct sluice__network *network = work->network;
 	size_t width = network->widths[network->layer_count];
 
-	for (size_t n = 0; n < work->run->batch; n++)
-		for (size_t out = 0; out < network->outputs; out++) {
-			struct sum y = {0, 0, 0, 0};
+	for (size_t out = 0; out < network->outputs; out++) {
+		struct sum y = {0, 0, 0, 0};
 
-			sum_add(&y, exact(work->run->parameters[network->readout_bias + out]), exact(1));
-			for (size_t k = 0; k < width; k++) {
-				size_t place = n * width + k;
-				struct number h = {work->trace->inputs[network->layer_count][place],
-						   work->now.inputs[network->layer_count][place]};
+		sum_add(&y, exact(work->run->parameters[network->readout_bias + out]), exact(1));
+		for (size_t k = 0; k < width; k++) {
+			size_t place = n * width + k;
+			struct number h = {work->trace->inputs[network->layer_count][place],
+					   work->now.inputs[network->layer_count][place]};
 
-				sum_add(&y, exact(work->run->parameters[network->readout_weight + out * width + k]), h);
-			}
-			work->bound->y[n * network->outputs + out] = stored(work->storage.data, sum_number(&y)).error;
+			sum_add(&y, exact(work->run->parameters[network->readout_weight + out * width + k]), h);
 		}
+		work->bound->y[n * network->outputs + out] = stored(work->storage.data, sum_number(&y)).error;
+	}
 }
 
+/* y, or y and y_reverse, of a network without read-out. */
+static void results_forward(struct bound_work *work, size_t n)
+{
+	const struct sluice__network *network = work->network;
+	size_t outputs = network->outputs, bytes = outputs * sizeof(double);
+	const double *errors = work->now.inputs[network->layer_count] + n * network->widths[network->layer_count];
+
+	memcpy(work->bound->y + n * outputs, errors, bytes);
+	if (network->separate)
+		memcpy(work->bound->y_reverse + n * outputs, errors + outputs, bytes);
+}
+
+/* A row without a step has no errors. */
 void sluice__bound_forward(struct bound_work *work)
 {
 	const struct sluice__network *network = work->network;
 
 	for (size_t index = 0; index < network->cell_count; index++)
 		for (size_t n = 0; n < work->run->batch; n++) {
-			row_forward(work, &work->now, index, n);
+			if (!sluice__oracle_has_step_f64(work->run, 0, n))
+				continue;
+			if (sluice__oracle_computes_step_f64(work->run, 0, n))
+				row_forward(work, &work->now, index, n);
+			else
+				row_hold(work, index, n);
 			row_report(work, index, n);
 			if (work->gradients)
 				row_later(work, index, n);
 			row_emit(work, index, n);
 		}
-	if (network->readout)
-		readout_forward(work);
-	else
-		memcpy(work->bound->y, work->now.inputs[network->layer_count],
-		       work->run->batch * network->outputs * sizeof(double));
+	for (size_t n = 0; n < work->run->batch; n++) {
+		if (!sluice__oracle_has_step_f64(work->run, 0, n))
+			continue;
+		if (network->readout)
+			readout_forward(work, n);
+		else
+			results_forward(work, n);
+	}
 }

@@ -42,10 +42,11 @@ struct number sluice__bound_activation(const struct bound_work *work, const stru
 struct number sluice__bound_slope(const struct bound_work *work, const struct sluice__cell *cell, int which,
 				  size_t unit, struct number argument, double limit, struct number value);
 
-/* The recurrent input m h' of a row, and h' and c' themselves. */
+/* A row's h' and c' at one unit, which are the start where the row begins anew, and its recurrent input m h'. */
+double sluice__bound_h_before(const struct bound_work *work, const struct sluice__cell *cell, size_t n, size_t k);
+double sluice__bound_cell_before(const struct bound_work *work, const struct sluice__cell *cell, size_t n, size_t k);
 struct number sluice__bound_recurrent(const struct bound_work *work, const struct sluice__cell *cell, size_t n,
 				      size_t k);
-double sluice__bound_cell_before(const struct bound_work *work, const struct sluice__cell *cell, size_t n, size_t k);
 
 void sluice__bound_forward(struct bound_work *work);
 void sluice__bound_backward(struct bound_work *work);

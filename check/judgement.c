@@ -14,15 +14,15 @@ static sluice_status no_memory(size_t count)
 	return sluice_fail(SLUICE_OUT_OF_MEMORY, "no memory for a run of %zu numbers", count);
 }
 
-/* Takes count numbers of a type from random floats; values NULL leaves zeros. */
+/* Takes count numbers of a type from random floats; of NULL comes NULL. */
 static double *widen(double **next, const float *values, float scale, sluice_dtype type, size_t count)
 {
 	double *start = *next;
 
 	for (size_t index = 0; index < count && values; index++)
 		start[index] = sluice__storage_round(type, (double)(values[index] * scale));
-	*next += count;
-	return start;
+	*next += values ? count : 0;
+	return values ? start : NULL;
 }
 
 /* Whether a plan keeps a tensor in its type of weights: the matrices, but no biases, diagonals and slopes. */
@@ -92,6 +92,16 @@ static sluice_status exercise_run(const struct sluice__judgement *judgement, str
 	return status;
 }
 
+/* Lengths and marks outlive the data. */
+static void time_take(struct sluice__judgement *judgement, struct sluice__data *data)
+{
+	judgement->lengths = data->lengths;
+	judgement->resets = data->resets;
+	judgement->holds = data->holds;
+	data->lengths = NULL;
+	data->resets = data->holds = NULL;
+}
+
 /* The data of the whole sequences, rounded to the types that will hold them, and the oracle's run on them. */
 static sluice_status free_create(struct sluice__judgement *judgement)
 {
@@ -100,8 +110,8 @@ static sluice_status free_create(struct sluice__judgement *judgement)
 	float scale = setting->scale != 0 ? setting->scale : 1;
 	size_t mask = setting->mask ? mask_count(judgement, setting->mask_shape) : 0;
 	struct sluice__data data;
-	sluice_status status = sluice__data_create(network, judgement->steps, judgement->batch, setting->seed, &data);
-	size_t count;
+	sluice_status status = sluice__data_of_setting(network, setting, &data);
+	size_t steps = judgement->steps, h_steps = steps * data.h_count, c_steps = steps * data.c_count, count;
 	double *next;
 
 	if (status != SLUICE_OK)
@@ -109,11 +119,13 @@ static sluice_status free_create(struct sluice__judgement *judgement)
 	judgement->y_count = setting->last_only ? judgement->batch * network->outputs : data.y_count;
 	judgement->h_count = data.h_count;
 	judgement->c_count = data.c_count;
-	count = data.x_count + data.y_count + 2 * data.h_count + 2 * data.c_count + data.parameter_count + mask;
+	time_take(judgement, &data);
+	count = data.x_count + 2 * data.y_count + 2 * data.h_count + 2 * data.c_count + h_steps + c_steps +
+		data.parameter_count + mask;
 	judgement->block = next = calloc(count, sizeof(double));
 	if (next)
 		judgement->free.run = (struct sluice__oracle_run_f64){
-			.steps = judgement->steps,
+			.steps = steps,
 			.batch = judgement->batch,
 			.parameters = parameters_make(judgement, &data, &next),
 			.x = widen(&next, data.x, scale, setting->data, data.x_count),
@@ -122,6 +134,9 @@ static sluice_status free_create(struct sluice__judgement *judgement)
 			.dy = widen(&next, data.dy, 1, setting->data, data.y_count),
 			.dh = widen(&next, data.dh, 1, SLUICE_F32, data.h_count),
 			.dc = widen(&next, data.dc, 1, SLUICE_F32, data.c_count),
+			.dy_reverse = widen(&next, data.dy_reverse, 1, setting->data, data.y_count),
+			.dh_steps = widen(&next, data.dh_steps, 1, setting->data, h_steps),
+			.dc_steps = widen(&next, data.dc_steps, 1, setting->data, c_steps),
 			.mask = mask ? mask_make(judgement, &next, mask) : NULL,
 			.mask_shape = setting->mask_shape,
 			.last_only = setting->last_only,
@@ -131,6 +146,10 @@ static sluice_status free_create(struct sluice__judgement *judgement)
 			.sequence_ids = judgement->ids,
 			.h_type = SLUICE_F64,
 			.terms = 1,
+			.lengths = judgement->lengths,
+			.padding = setting->padding,
+			.resets = judgement->resets,
+			.holds = judgement->holds,
 		};
 	sluice__data_destroy(&data);
 	return next ? exercise_run(judgement, &judgement->free) : no_memory(count);
@@ -138,33 +157,76 @@ static sluice_status free_create(struct sluice__judgement *judgement)
 
 /* ------------------------------------------------------------------------------------------- teacher-forced ---- */
 
-/* The oracle's h or c of one cell before every step, as a state holds it: row t * N + n of [T*N,width]. */
-static void forced_state(const struct sluice__judgement *judgement, const struct sluice__cell *cell, size_t width,
-			 const double *sequence, const double *initial, sluice_dtype type, double *out)
+/* h or c of one cell: of every step [T,N,width], the initial and final states [N,width], and where its start is. */
+struct states {
+	const double *sequence, *initial, *final;
+	size_t width, start;
+};
+
+/* One number of a state before step t of row n. A forward cell's reset belongs to the step; what a reverse one begins
+ * anew from, it must be given. A row that has no step t may have any state. */
+static double state_before(const struct sluice__judgement *judgement, const struct sluice__cell *cell,
+			   const struct states *states, size_t t, size_t n, size_t k)
 {
-	size_t T = judgement->steps, count = judgement->batch * width, first = cell->reverse ? T - 1 : 0;
+	const struct sluice__oracle_run_f64 *run = &judgement->free.run;
+	size_t width = states->width, other = cell->reverse ? t + 1 : t - 1;
+	int first = cell->reverse ? t + 1 == run->steps : t == 0;
 
-	for (size_t t = 0; t < T; t++) {
-		const double *from = t == first ? initial : sequence + (cell->reverse ? t + 1 : t - 1) * count;
+	if (!sluice__oracle_has_step_f64(run, t, n))
+		return states->final[n * width + k];
+	if (cell->reverse && sluice__oracle_begins_anew_f64(run, cell, t, n))
+		return states->start == SLUICE__NONE ? 0 : run->parameters[states->start + k];
+	if (!first && sluice__oracle_has_step_f64(run, other, n))
+		return states->sequence[(other * run->batch + n) * width + k];
+	if (states->initial)
+		return states->initial[n * width + k];
+	return states->start == SLUICE__NONE ? 0 : run->parameters[states->start + k];
+}
 
-		for (size_t k = 0; k < count; k++)
-			out[t * count + k] = sluice__storage_round(type, from[k]);
-	}
+/* The oracle's h or c of one cell before every step, as a state holds it: row t * N + n of [T*N,width]. */
+static void forced_state(const struct sluice__judgement *judgement, const struct sluice__cell *cell,
+			 const struct states *states, sluice_dtype type, double *out)
+{
+	for (size_t t = 0; t < judgement->steps; t++)
+		for (size_t n = 0; n < judgement->batch; n++)
+			for (size_t k = 0; k < states->width; k++)
+				out[(t * judgement->batch + n) * states->width + k] =
+					sluice__storage_round(type, state_before(judgement, cell, states, t, n, k));
 }
 
 static void forced_states(const struct sluice__judgement *judgement, double *h, double *c)
 {
-	const struct sluice__exercise *free = &judgement->free;
+	const struct sluice__oracle_run_f64 *run = &judgement->free.run;
+	const struct sluice__oracle_trace_f64 *trace = &judgement->free.trace;
 	size_t N = judgement->batch, rows = judgement->steps * N;
 
 	for (size_t index = 0; index < judgement->network.cell_count; index++) {
 		const struct sluice__cell *cell = &judgement->network.cells[index];
+		size_t h_first = cell->h_state * N, c_first = cell->c_state * N;
+		const struct states of_h = {trace->h[index], run->h0 ? run->h0 + h_first : NULL, trace->hn + h_first,
+					    cell->out, cell->start_h};
+		const struct states of_c = {trace->c[index], run->c0 ? run->c0 + c_first : NULL, trace->cn + c_first,
+					    cell->hidden, cell->start_c};
 
-		forced_state(judgement, cell, cell->out, free->trace.h[index], free->run.h0 + cell->h_state * N,
-			     judgement->setting->data, h + cell->h_state * rows);
-		forced_state(judgement, cell, cell->hidden, free->trace.c[index], free->run.c0 + cell->c_state * N,
-			     SLUICE_F32, c + cell->c_state * rows);
+		forced_state(judgement, cell, &of_h, judgement->setting->data, h + cell->h_state * rows);
+		forced_state(judgement, cell, &of_c, SLUICE_F32, c + cell->c_state * rows);
 	}
+}
+
+/* Each step is a row of one step, or of none. */
+static sluice_status forced_lengths(struct sluice__judgement *judgement)
+{
+	size_t rows = judgement->steps * judgement->batch;
+
+	if (!judgement->lengths)
+		return SLUICE_OK;
+	judgement->forced_lengths = malloc(rows * sizeof(size_t));
+	if (!judgement->forced_lengths)
+		return no_memory(rows);
+	for (size_t row = 0; row < rows; row++)
+		judgement->forced_lengths[row] = (size_t)sluice__oracle_has_step_f64(
+			&judgement->free.run, row / judgement->batch, row % judgement->batch);
+	return SLUICE_OK;
 }
 
 /* Random gradients of the final states, by way of floats. */
@@ -208,11 +270,14 @@ sluice_status sluice__judgement_force(struct sluice__judgement *judgement)
 	status = forced_gradients(judgement, "forced dh", h, block + h + c);
 	if (status == SLUICE_OK)
 		status = forced_gradients(judgement, "forced dc", c, block + 2 * h + c);
+	if (status == SLUICE_OK)
+		status = forced_lengths(judgement);
 	if (status != SLUICE_OK)
 		return status;
 	*run = judgement->free.run;
 	run->steps = 1;
 	run->batch = rows;
+	run->lengths = judgement->forced_lengths;
 	run->h0 = block;
 	run->c0 = block + h;
 	run->dh = block + h + c;
@@ -248,7 +313,9 @@ sluice_status sluice__transcript_create(const struct sluice__network *network, c
 	size_t rows = run->steps * run->batch, h = run->batch * network->h_width, c = run->batch * network->c_width;
 	size_t x = rows * network->inputs, y = (run->last_only ? run->batch : rows) * network->outputs;
 	size_t mask = run->mask_shape == SLUICE_MASK_STEP ? rows : run->mask_shape == SLUICE_MASK_UNIT ? 1 : run->batch;
-	size_t count = network->parameter_count + x + y + 2 * h + 2 * c + mask * network->h_width;
+	size_t h_steps = run->steps * h, c_steps = run->steps * c;
+	size_t count =
+		network->parameter_count + x + 2 * y + 2 * h + 2 * c + h_steps + c_steps + mask * network->h_width;
 	float *next = malloc(count * sizeof(float));
 	sluice_status status;
 
@@ -266,6 +333,9 @@ sluice_status sluice__transcript_create(const struct sluice__network *network, c
 		.dy = narrow(run->dy, y, &next),
 		.dh = narrow(run->dh, h, &next),
 		.dc = narrow(run->dc, c, &next),
+		.dy_reverse = narrow(run->dy_reverse, y, &next),
+		.dh_steps = narrow(run->dh_steps, h_steps, &next),
+		.dc_steps = narrow(run->dc_steps, c_steps, &next),
 		.mask = narrow(run->mask, mask * network->h_width, &next),
 		.mask_shape = run->mask_shape,
 		.last_only = run->last_only,
@@ -274,6 +344,10 @@ sluice_status sluice__transcript_create(const struct sluice__network *network, c
 		.step_offset = run->step_offset,
 		.sequence_ids = run->sequence_ids,
 		.h_type = h_type,
+		.lengths = run->lengths,
+		.padding = run->padding,
+		.resets = run->resets,
+		.holds = run->holds,
 	};
 	status = sluice__oracle_forward_f32(network, &out->run, &out->trace);
 	if (status == SLUICE_OK && gradients)
@@ -359,5 +433,9 @@ void sluice__judgement_destroy(struct sluice__judgement *judgement)
 	free(judgement->block);
 	free(judgement->forced_block);
 	free(judgement->ids);
+	free(judgement->lengths);
+	free(judgement->forced_lengths);
+	free(judgement->resets);
+	free(judgement->holds);
 	memset(judgement, 0, sizeof(*judgement));
 }

@@ -37,12 +37,15 @@ struct sluice__judgement {
 	/* The whole sequences, free-running. No storage rounds here: that is the truth. */
 	struct sluice__exercise free;
 	/* Every step of the sequences as row t * N + n of a one-step run that starts from the oracle's h and c, rounded
-	 * to what a state holds; and the bounds of its results. */
+	 * to what a state holds; steps that a row has not are rows of length 0. And the bounds of its results. */
 	struct sluice__exercise forced;
 	struct sluice__bound bound;
 	struct sluice__transcript plain; /* of free, with h rounded to its type */
 	double *block, *forced_block;
 	uint64_t *ids; /* [T*N] sequence numbers */
+	/* Of the whole sequences as sluice__data_of_setting makes them, and lengths of the teacher-forced rows. */
+	size_t *lengths, *forced_lengths;
+	uint8_t *resets, *holds;
 };
 
 /* Makes the data and runs the oracle on whole sequences. out is not movable, the setting must outlive it. Errors:

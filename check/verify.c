@@ -25,24 +25,55 @@ const char *sluice__verdict_name(enum sluice__verdict verdict)
 
 /* Names of the rows of one set of results. */
 struct names {
-	const char *y, *h, *c, *sequences, *dx, *dparameters, *dh0, *dc0;
+	const char *y, *y_reverse, *h, *c, *sequences, *dx, *dparameters, *dh0, *dc0, *stray;
 };
 
-static const struct names FORCED = {"one step, y",  "one step, h",           "one step, c",   "one step, h c gates",
-				    "one step, dx", "one step, dparameters", "one step, dh0", "one step, dc0"};
+static const struct names FORCED = {
+	.y = "one step, y",
+	.y_reverse = "one step, y in reverse",
+	.h = "one step, h",
+	.c = "one step, c",
+	.sequences = "one step, h c gates",
+	.dx = "one step, dx",
+	.dparameters = "one step, dparameters",
+	.dh0 = "one step, dh0",
+	.dc0 = "one step, dc0",
+	.stray = "one step, strays",
+};
 static const struct names CHUNKED = {
-	.y = "step by step, y", .h = "step by step, h", .c = "step by step, c", .sequences = "step by step, h c gates"};
+	.y = "step by step, y",
+	.y_reverse = "step by step, y in reverse",
+	.h = "step by step, h",
+	.c = "step by step, c",
+	.sequences = "step by step, h c gates",
+	.stray = "step by step, strays",
+};
 static const struct names FREE = {
 	.y = "sequence, y",
+	.y_reverse = "sequence, y in reverse",
 	.h = "sequence, final h",
 	.c = "sequence, final c",
 	.dx = "sequence, dx",
 	.dparameters = "sequence, dparameters",
 	.dh0 = "sequence, dh0",
 	.dc0 = "sequence, dc0",
+	.stray = "sequence, strays",
 };
-static const struct names DOUBLE = {"double, y",  "double, final h",     "double, final c", "double, h c gates",
-				    "double, dx", "double, dparameters", "double, dh0",     "double, dc0"};
+static const struct names DOUBLE = {
+	.y = "double, y",
+	.y_reverse = "double, y in reverse",
+	.h = "double, final h",
+	.c = "double, final c",
+	.sequences = "double, h c gates",
+	.dx = "double, dx",
+	.dparameters = "double, dparameters",
+	.dh0 = "double, dh0",
+	.dc0 = "double, dc0",
+	.stray = "double, strays",
+};
+
+/* Results of a forward pass alone, in the tables of arrays below. */
+#define FORWARD_ARRAYS 4
 
 /* A judgement, and the level that is on trial. */
 struct trial {
@@ -53,10 +84,12 @@ struct trial {
 	struct sluice__subject subject;
 };
 
+/* A plan for the setting. Steps that are rows of one step have lengths in no order. */
 static sluice_status subject_open(struct trial *trial, size_t steps, size_t batch, int training, int in_double)
 {
 	const struct sluice__judgement *judgement = trial->judgement;
 	const struct sluice__setting *setting = judgement->setting;
+	int sorted = batch == judgement->batch;
 	struct sluice__subject_options options = {
 		.isa = trial->level,
 		.threads = setting->threads,
@@ -70,10 +103,19 @@ static sluice_status subject_open(struct trial *trial, size_t steps, size_t batc
 		.tape = in_double ? SLUICE_F32 : setting->tape,
 		.tape_mode = setting->tape_mode,
 		.gate_order = setting->gate_order,
+		.lengths = sorted || !setting->lengths ? setting->lengths : SLUICE__LENGTHS_RANDOM,
+		.pointers = setting->pointers,
+		.slots = setting->slots,
 	};
 
 	return sluice__subject_create(setting->description, &judgement->network, judgement->free.run.parameters,
 				      &options, &trial->subject);
+}
+
+/* Numbers and bytes that were written where nothing belongs. */
+static void stray_add(struct trial *trial, const char *what, size_t stray, sluice_status *status)
+{
+	sluice__report_add(trial->report, sluice__row_make(trial->level, what, (double)stray, 0), status);
 }
 
 /* ------------------------------------------------------------------------------------------- teacher-forced ---- */
@@ -113,12 +155,15 @@ static sluice_status forced_rows(struct trial *trial)
 	const struct sluice__exercise *forced = &judgement->forced;
 	const struct sluice__bound *bound = &judgement->bound;
 	size_t rows = forced->run.batch, h = rows * network->h_width, c = rows * network->c_width;
+	size_t y = rows * network->outputs;
 	const struct {
 		const char *what;
 		const double *values, *exact, *bounds;
 		size_t count;
 	} arrays[] = {
-		{FORCED.y, result->y, forced->trace.y, bound->y, rows * network->outputs},
+		{FORCED.y, result->y, forced->trace.y, bound->y, y},
+		{FORCED.y_reverse, result->y_reverse, forced->trace.y_reverse, bound->y_reverse,
+		 network->separate ? y : 0},
 		{FORCED.h, result->hn, forced->trace.hn, bound->hn, h},
 		{FORCED.c, result->cn, forced->trace.cn, bound->cn, c},
 		{FORCED.dx, result->dx, forced->gradients.dx, bound->dx, rows * network->inputs},
@@ -129,15 +174,18 @@ static sluice_status forced_rows(struct trial *trial)
 	struct sluice__verify_row sequences = sluice__row_start(trial->level, FORCED.sequences);
 	sluice_status status = SLUICE_OK;
 
-	for (size_t index = 0; index < (judgement->setting->gradients ? 6 : 3); index++) {
+	for (size_t index = 0; index < FORWARD_ARRAYS + (judgement->setting->gradients ? 3 : 0); index++) {
 		struct sluice__verify_row worst = sluice__row_start(trial->level, arrays[index].what);
 
+		if (!arrays[index].count)
+			continue;
 		sluice__compare_each(&worst, arrays[index].values, arrays[index].exact, arrays[index].bounds,
 				     arrays[index].count);
 		sluice__report_add(trial->report, worst, &status);
 	}
 	compare_sequences(&sequences, judgement, result, 0, rows);
 	sluice__report_add(trial->report, sequences, &status);
+	stray_add(trial, FORCED.stray, result->stray, &status);
 	if (!judgement->setting->gradients)
 		return status;
 	for (size_t index = 0; index < network->tensor_count; index++) {
@@ -186,6 +234,9 @@ static struct sluice__oracle_run_f64 forced_slice(const struct sluice__judgement
 	run.batch = batch;
 	run.x += first * network->inputs;
 	run.sequence_ids += first;
+	run.lengths = run.lengths ? run.lengths + first : NULL;
+	run.resets = run.resets ? run.resets + first : NULL;
+	run.holds = run.holds ? run.holds + first : NULL;
 	run.h0 = h0;
 	run.c0 = c0;
 	if (run.mask && run.mask_shape != SLUICE_MASK_UNIT)
@@ -194,7 +245,7 @@ static struct sluice__oracle_run_f64 forced_slice(const struct sluice__judgement
 }
 
 static void chunk_compare(const struct sluice__judgement *judgement, const struct sluice__subject_result *result,
-			  size_t first, struct sluice__verify_row rows[4])
+			  size_t first, struct sluice__verify_row rows[5])
 {
 	const struct sluice__network *network = &judgement->network;
 	const struct sluice__exercise *forced = &judgement->forced;
@@ -212,6 +263,9 @@ static void chunk_compare(const struct sluice__judgement *judgement, const struc
 				     judgement->bound.cn + c, batch * cell->hidden);
 	}
 	compare_sequences(&rows[3], judgement, result, first, batch);
+	if (network->separate)
+		sluice__compare_each(&rows[4], result->y_reverse, forced->trace.y_reverse + y,
+				     judgement->bound.y_reverse + y, batch * network->outputs);
 }
 
 /* The same steps in calls of the setting's own batch, by sluice_step where it can run them. */
@@ -220,13 +274,13 @@ static sluice_status judge_chunked(struct trial *trial)
 	const struct sluice__judgement *judgement = trial->judgement;
 	const struct sluice__network *network = &judgement->network;
 	size_t batch = judgement->batch, rows = judgement->forced.run.batch;
-	struct sluice__verify_row worst[4] = {
-		sluice__row_start(trial->level, CHUNKED.y),
-		sluice__row_start(trial->level, CHUNKED.h),
-		sluice__row_start(trial->level, CHUNKED.c),
-		sluice__row_start(trial->level, CHUNKED.sequences),
+	struct sluice__verify_row worst[5] = {
+		sluice__row_start(trial->level, CHUNKED.y),         sluice__row_start(trial->level, CHUNKED.h),
+		sluice__row_start(trial->level, CHUNKED.c),         sluice__row_start(trial->level, CHUNKED.sequences),
+		sluice__row_start(trial->level, CHUNKED.y_reverse),
 	};
 	double *block = malloc(batch * (network->h_width + network->c_width) * sizeof(double));
+	size_t stray = 0;
 	sluice_status status;
 
 	if (!block)
@@ -238,11 +292,13 @@ static sluice_status judge_chunked(struct trial *trial)
 		status = sluice__subject_run(&trial->subject, &run, judgement->streamable, 1);
 		if (status == SLUICE_OK)
 			chunk_compare(judgement, &trial->subject.result, first, worst);
+		stray += trial->subject.result.stray;
 	}
 	sluice__subject_destroy(&trial->subject);
 	free(block);
-	for (size_t index = 0; index < 4; index++)
+	for (size_t index = 0; index < (network->separate ? 5 : 4); index++)
 		sluice__report_add(trial->report, worst[index], &status);
+	stray_add(trial, CHUNKED.stray, stray, &status);
 	return status;
 }
 
@@ -274,6 +330,8 @@ static sluice_status sequence_rows(struct trial *trial, int in_double)
 		size_t count;
 	} arrays[] = {
 		{names->y, result->y, exact->y, plain->y, judgement->y_count},
+		{names->y_reverse, result->y_reverse, exact->y_reverse, plain->y_reverse,
+		 network->separate ? judgement->y_count : 0},
 		{names->h, result->hn, exact->hn, plain->hn, judgement->h_count},
 		{names->c, result->cn, exact->cn, plain->cn, judgement->c_count},
 		{names->dx, result->dx, gradients->dx, slopes->dx,
@@ -285,9 +343,11 @@ static sluice_status sequence_rows(struct trial *trial, int in_double)
 	double unit = coarsest(judgement->setting);
 	sluice_status status = SLUICE_OK;
 
-	for (size_t index = 0; index < (judgement->setting->gradients ? 6 : 3); index++) {
+	for (size_t index = 0; index < FORWARD_ARRAYS + (judgement->setting->gradients ? 3 : 0); index++) {
 		struct sluice__verify_row worst = sluice__row_start(trial->level, arrays[index].what);
 
+		if (!arrays[index].count)
+			continue;
 		if (in_double)
 			sluice__compare_double(&worst, arrays[index].values, arrays[index].exact, arrays[index].count);
 		else
@@ -308,6 +368,7 @@ static sluice_status sequence_rows(struct trial *trial, int in_double)
 	}
 	if (judgement->setting->gradients)
 		sluice__report_add(trial->report, parameters, &status);
+	stray_add(trial, names->stray, result->stray, &status);
 	return status;
 }
 
@@ -368,6 +429,7 @@ static sluice_status judge_stream(struct trial *trial)
 	sluice__report_add(trial->report,
 			   sluice__row_make(trial->level, "differing bits, step = sequence", (double)differing, 0),
 			   &status);
+	stray_add(trial, "single steps, strays", result->stray, &status);
 	return status;
 }
 
