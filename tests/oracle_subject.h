@@ -155,7 +155,7 @@ static void backward(const struct subject *subject, const struct sluice__oracle_
 	assert_int_equal(sluice__oracle_backward_f64(&subject->network, &subject->run, trace, gradients), SLUICE_OK);
 }
 
-static double dot(const double *a, const double *b, size_t count)
+static inline double dot(const double *a, const double *b, size_t count)
 {
 	double sum = 0;
 
@@ -165,21 +165,9 @@ static double dot(const double *a, const double *b, size_t count)
 }
 
 /* Elements of y. */
-static size_t y_count(const struct subject *subject)
+static inline size_t y_count(const struct subject *subject)
 {
 	return subject->run.last_only ? subject->data.y_count / subject->run.steps : subject->data.y_count;
-}
-
-/* Flags [T,N] from one text for each row: r resets, h holds, b does both in a step. */
-static inline void marks_read(const char *const *rows, size_t steps, size_t batch, uint8_t *resets, uint8_t *holds)
-{
-	for (size_t n = 0; n < batch; n++) {
-		assert_int_equal(strlen(rows[n]), steps);
-		for (size_t t = 0; t < steps; t++) {
-			resets[t * batch + n] = rows[n][t] == 'r' || rows[n][t] == 'b';
-			holds[t * batch + n] = rows[n][t] == 'h' || rows[n][t] == 'b';
-		}
-	}
 }
 
 #endif

@@ -3,17 +3,7 @@
  * lengths, resets and held steps, learned starts, combinations of directions, gradients of every state.
  */
 #include "differences.h"
-
-#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
-
-/* clang-format off */
-#define LAYER(...) {.size = sizeof(sluice_layer), __VA_ARGS__}
-/* clang-format on */
-#define BOTH .direction = SLUICE_BIDIRECTIONAL
-#define BACK .direction = SLUICE_REVERSE
-#define ADD BOTH, .combination = SLUICE_ADD
-#define SEPARATE BOTH, .combination = SLUICE_SEPARATE
-#define LEARNED .learned_start = 1
+#include "oracle_time.h"
 
 enum { STEPS = 6, BATCH = 4 };
 
@@ -23,63 +13,62 @@ static const size_t LENGTHS[BATCH] = {4, STEPS, 0, 3};
  * and a row without any. */
 static const char *const MARKS[BATCH] = {"r.hbrh", "hr.hhr", "rhrhrh", "......"};
 
-/* One network. Its input is 2 wide where nothing is said. */
 struct time_case {
 	const char *name;
 	unsigned flags;
-	size_t inputs, outputs;
-	sluice_layer layers[3]; /* up to the first without units */
+	size_t outputs;
+	sluice_layer layers[LAYERS];
 };
 
 static const struct time_case CASES[] = {
-	{"forward", 0, 0, 0, {LAYER(.hidden = 2, LEARNED)}},
-	{"reverse", 0, 0, 0, {LAYER(.hidden = 2, LEARNED, BACK)}},
-	{"forward from the start", NO_INITIAL, 0, 0, {LAYER(.hidden = 2, LEARNED)}},
-	{"reverse from the start", NO_INITIAL, 0, 0, {LAYER(.hidden = 2, LEARNED, BACK)}},
-	{"from zeros", NO_INITIAL, 0, 2, {LAYER(.hidden = 2, BOTH)}},
-	{"both directions", 0, 0, 0, {LAYER(.hidden = 2, LEARNED, BOTH)}},
-	{"added", 0, 0, 0, {LAYER(.hidden = 2, LEARNED, ADD)}},
-	{"separate", 0, 0, 0, {LAYER(.hidden = 2, LEARNED, SEPARATE)}},
-	{"gradients of the states alone", NO_DY | NO_DFINAL, 0, 0, {LAYER(.hidden = 3, LEARNED, BOTH)}},
-	{"read-out", 0, 0, 3, {LAYER(.hidden = 3, BOTH, .dropout = 0.4f)}},
-	{"read-out of a sum", 0, 0, 3, {LAYER(.hidden = 3, ADD, .dropout = 0.4f)}},
-	{"last step only", LAST_ONLY, 0, 0, {LAYER(.hidden = 2, LEARNED, BOTH)}},
-	{"last step only, reverse", LAST_ONLY | NO_INITIAL, 0, 3, {LAYER(.hidden = 2, LEARNED, BACK, .dropout = 0.3f)}},
-	{"last step only, added", LAST_ONLY, 0, 3, {LAYER(.hidden = 3, ADD, .dropout = 0.4f)}},
-	{"last step only, added, no read-out", LAST_ONLY | NO_DFINAL, 0, 0, {LAYER(.hidden = 3, ADD)}},
-	{"last step only, separate", LAST_ONLY, 0, 0, {LAYER(.hidden = 2, SEPARATE), LAYER(.hidden = 3, SEPARATE)}},
+	{"forward", 0, 0, {LAYER(.hidden = 2, LEARNED)}},
+	{"reverse", 0, 0, {LAYER(.hidden = 2, LEARNED, BACK)}},
+	{"forward from the start", NO_INITIAL, 0, {LAYER(.hidden = 2, LEARNED)}},
+	{"reverse from the start", NO_INITIAL, 0, {LAYER(.hidden = 2, LEARNED, BACK)}},
+	{"from zeros", NO_INITIAL, 2, {LAYER(.hidden = 2, BOTH)}},
+	{"both directions", 0, 0, {LAYER(.hidden = 2, LEARNED, BOTH)}},
+	{"added", 0, 0, {LAYER(.hidden = 2, LEARNED, ADD)}},
+	{"separate", 0, 0, {LAYER(.hidden = 2, LEARNED, SEPARATE)}},
+	{"gradients of the states alone", NO_DY | NO_DFINAL, 0, {LAYER(.hidden = 3, LEARNED, BOTH)}},
+	{"read-out", 0, 3, {LAYER(.hidden = 3, BOTH, .dropout = 0.4f)}},
+	{"read-out of a sum", 0, 3, {LAYER(.hidden = 3, ADD, .dropout = 0.4f)}},
+	{"last step only", LAST_ONLY, 0, {LAYER(.hidden = 2, LEARNED, BOTH)}},
+	{"last step only, reverse", LAST_ONLY | NO_INITIAL, 3, {LAYER(.hidden = 2, LEARNED, BACK, .dropout = 0.3f)}},
+	{"last step only, added", LAST_ONLY, 3, {LAYER(.hidden = 3, ADD, .dropout = 0.4f)}},
+	{"last step only, added, no read-out", LAST_ONLY | NO_DFINAL, 0, {LAYER(.hidden = 3, ADD)}},
+	{"last step only, separate", LAST_ONLY, 0, {LAYER(.hidden = 2, SEPARATE), LAYER(.hidden = 3, SEPARATE)}},
 	{"separate below concatenated, identity input",
 	 0,
-	 0,
+
 	 0,
 	 {LAYER(.hidden = 3, SEPARATE, .dropout = 0.3f), LAYER(.hidden = 3, BOTH, .input = SLUICE_INPUT_IDENTITY)}},
 	{"separate below gates",
 	 0,
-	 0,
+
 	 0,
 	 {LAYER(.hidden = 2, .projection = 8, SEPARATE),
 	  LAYER(.hidden = 2, SEPARATE, LEARNED, .input = SLUICE_INPUT_GATES)}},
 	{"three layers: added, concatenated, reverse",
 	 0,
-	 0,
+
 	 2,
 	 {LAYER(.hidden = 3, LEARNED, ADD, .dropout = 0.3f), LAYER(.hidden = 2, BOTH, .dropout = 0.4f),
 	  LAYER(.hidden = 3, LEARNED, BACK)}},
 	{"three layers: separate, separate, added",
 	 NO_INITIAL,
-	 0,
+
 	 3,
 	 {LAYER(.hidden = 2, LEARNED, SEPARATE, .dropout = 0.3f), LAYER(.hidden = 3, SEPARATE, .dropout = 0.4f),
 	  LAYER(.hidden = 2, LEARNED, ADD, .dropout = 0.2f)}},
 	{"three layers: concatenated, separate, separate, last step only",
 	 LAST_ONLY,
-	 0,
+
 	 0,
 	 {LAYER(.hidden = 2, BOTH, .dropout = 0.3f), LAYER(.hidden = 3, LEARNED, SEPARATE, .dropout = 0.4f),
 	  LAYER(.hidden = 2, SEPARATE)}},
 	{"options",
 	 GIVEN_MASK | NO_INITIAL,
-	 0,
+
 	 0,
 	 {LAYER(.hidden = 3, LEARNED, ADD, .projection = 2, .peephole = SLUICE_PEEPHOLE_FULL, .zoneout_h = 0.3f,
 		.zoneout_c = 0.4f, .dropconnect = 0.3f, .coupled = 1, .recurrent_dropout = 0.3f,
@@ -88,7 +77,7 @@ static const struct time_case CASES[] = {
 		.zoneout_h = 0.2f, .zoneout_c = 0.2f, .no_gates = SLUICE_GATE_O)}},
 	{"clips",
 	 EVALUATION,
-	 0,
+
 	 0,
 	 {LAYER(.hidden = 3, LEARNED, ADD, .projection = 3, .projection_clip = 0.15f, .cell_clip = 0.4f,
 		.gate_clip = 0.9f)}},
@@ -115,15 +104,7 @@ static uint8_t resets[STEPS * BATCH], holds[STEPS * BATCH];
 
 static void case_create(const struct time_case *one, const struct time *time, uint64_t seed, struct subject *subject)
 {
-	sluice_description description = SLUICE_DESCRIPTION_INIT;
-
-	while (description.layer_count < 3 && one->layers[description.layer_count].hidden)
-		description.layer_count++;
-	description.layers = one->layers;
-	description.inputs = one->inputs ? one->inputs : 2;
-	description.outputs = one->outputs;
-	subject_create(&description, STEPS, BATCH, one->flags | STATE_GRADIENTS, seed, subject);
-	subject->run.mask_shape = SLUICE_MASK_STEP;
+	layers_create(one->layers, one->outputs, STEPS, BATCH, one->flags, seed, subject);
 	subject->run.lengths = time->lengths ? LENGTHS : NULL;
 	subject->run.padding = time->padding;
 	subject->run.resets = time->resets ? resets : NULL;
