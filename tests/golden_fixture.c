@@ -208,6 +208,18 @@ static void backward(const struct job *job, const sluice_run *call, struct golde
 	free(dfinal);
 }
 
+/* Flags [T,N] in the layout of a plan. */
+static uint8_t *flags_of(const struct golden_run *run, sluice_layout layout, const uint8_t *from)
+{
+	uint8_t *to = from ? aligned_zeros(run->steps * run->batch) : NULL;
+
+	for (size_t t = 0; from && t < run->steps; t++)
+		for (size_t n = 0; n < run->batch; n++)
+			to[layout == SLUICE_BATCH_MAJOR ? n * run->steps + t : t * run->batch + n] =
+				from[t * run->batch + n];
+	return to;
+}
+
 static void library_compute(const struct golden_model *model, sluice_dtype data, sluice_layout layout,
 			    struct golden_run *run)
 {
@@ -215,7 +227,8 @@ static void library_compute(const struct golden_model *model, sluice_dtype data,
 	sluice_run call = SLUICE_RUN_INIT;
 	struct job job = {model, NULL, data, run->batch};
 	size_t cells = model->layers * model->directions;
-	void *x, *y, *c = NULL, *mask, *initial, *final, *workspace, *tape = NULL;
+	void *x, *y, *c = NULL, *mask, *initial = NULL, *final, *workspace, *tape = NULL;
+	uint8_t *resets, *holds;
 
 	options.steps = run->steps;
 	options.batch = run->batch;
@@ -229,7 +242,14 @@ static void library_compute(const struct golden_model *model, sluice_dtype data,
 		call.c = c = aligned_zeros(run->steps * run->c_count * sizeof(double));
 	call.mask = mask = of_doubles(data, run->mask, cells * model->width);
 	call.mask_shape = SLUICE_MASK_UNIT;
-	call.initial_state = initial = state_of(&job, run->h0, run->c0);
+	if (run->h0 || run->c0)
+		call.initial_state = initial = state_of(&job, run->h0, run->c0);
+	call.lengths = run->lengths;
+	call.batch_sizes = run->batch_sizes;
+	call.padding = run->padding;
+	call.packed = run->packed;
+	call.resets = resets = flags_of(run, layout, run->resets);
+	call.holds = holds = flags_of(run, layout, run->holds);
 	call.final_state = final = aligned_zeros(sluice_plan_state_size(job.plan, run->batch));
 	call.workspace = workspace = aligned_zeros(sluice_plan_workspace_size(job.plan));
 	if (run->dy)
@@ -244,6 +264,8 @@ static void library_compute(const struct golden_model *model, sluice_dtype data,
 	sluice_plan_destroy(job.plan);
 	free(x);
 	free(mask);
+	free(resets);
+	free(holds);
 	free(initial);
 	free(workspace);
 	free(tape);
@@ -319,6 +341,10 @@ static void oracle_compute(const struct golden_model *model, sluice_layout layou
 	call.c0 = run->c0;
 	call.mask = run->mask;
 	call.mask_shape = SLUICE_MASK_UNIT;
+	call.lengths = run->lengths;
+	call.padding = run->padding;
+	call.resets = run->resets;
+	call.holds = run->holds;
 	call.dy = dy;
 	call.dh = run->dh;
 	call.dc = run->dc;
@@ -339,10 +365,17 @@ const char *const golden_engine_names[GOLDEN_ENGINES] = {"the oracle", "a plan i
 void golden_compute(const struct golden_model *model, enum golden_engine engine, sluice_layout layout,
 		    struct golden_run *run)
 {
-	size_t cells = model->layers * model->directions;
+	size_t cells = model->layers * model->directions, rows = run->steps * run->batch;
 
-	run->x_count = run->steps * run->batch * model->inputs;
-	run->y_count = run->steps * run->batch * sluice_model_outputs(model->model);
+	if (run->packed) {
+		rows = 0;
+		for (size_t n = 0; run->lengths && n < run->batch; n++)
+			rows += run->lengths[n];
+		for (size_t t = 0; run->batch_sizes && t < run->steps; t++)
+			rows += run->batch_sizes[t];
+	}
+	run->x_count = rows * model->inputs;
+	run->y_count = rows * sluice_model_outputs(model->model);
 	run->h_count = cells * run->batch * model->width;
 	run->c_count = cells * run->batch * model->hidden;
 	sluice_model_parameters(model->model, &run->parameter_count);

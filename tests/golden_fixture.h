@@ -37,10 +37,14 @@ void golden_compare(struct golden_file *file, const char *tensor, const double *
 /* One run of the library. States are blocks [N,width], one for each layer and direction, as PyTorch's h_0 and c_0. */
 struct golden_run {
 	size_t steps, batch;
-	const double *x, *h0, *c0;  /* h0 and c0 may be NULL */
-	const double *mask;         /* [S]; NULL: none */
-	const double *dy, *dh, *dc; /* dy NULL: no backward pass; dh and dc may be NULL */
-	size_t y_count, x_count;    /* results from here on */
+	const double *x, *h0, *c0;           /* both h0 and c0 NULL: no initial state is given */
+	const double *mask;                  /* [S]; NULL: none */
+	const double *dy, *dh, *dc;          /* dy NULL: no backward pass; dh and dc may be NULL */
+	const size_t *lengths, *batch_sizes; /* as of sluice_run; the oracle takes lengths alone */
+	const uint8_t *resets, *holds;       /* [T,N], whatever the layout; NULL: never */
+	sluice_padding padding;
+	int packed;              /* x, y and their gradients are; the oracle's never */
+	size_t y_count, x_count; /* results from here on */
 	size_t h_count, c_count, parameter_count;
 	double *y, *hn, *cn;
 	double *c; /* of every step; NULL unless there is one layer and direction */

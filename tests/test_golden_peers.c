@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "golden_fixture.h"
+#include "golden_layouts.h"
 #include "network_fixture.h"
 
 enum { STEPS = 5, BATCH = 3, INPUTS = 4, HIDDEN = 3 };
@@ -39,13 +39,6 @@ enum { STEPS = 5, BATCH = 3, INPUTS = 4, HIDDEN = 3 };
  * + 9 u < 20 u more to h; through 5 steps, whose Jacobians have norms of about one, 5 * 70 u come together.
  */
 #define TOLERANCE_F32 (350 * 0x1p-24)
-
-static void transpose(const double *from, size_t rows, size_t columns, double *to)
-{
-	for (size_t row = 0; row < rows; row++)
-		for (size_t column = 0; column < columns; column++)
-			to[column * rows + row] = from[row * columns + column];
-}
 
 /* What a file holds of a run under names that Keras' and PyTorch's files share. */
 static void read_run(struct golden_file *file, const struct golden_model *model, struct golden_run *run)
@@ -89,49 +82,6 @@ static const struct torch_case {
 	{"torch_no_bias", 1, SLUICE_FORWARD, 0, SLUICE_TIME_MAJOR, 1},
 };
 
-/* A parameter of layer and direction, or its gradient: <before>_l<layer>, _reverse. */
-static const char *torch_name(const char *before, size_t layer, size_t direction)
-{
-	static char name[64];
-
-	snprintf(name, sizeof(name), "%s_l%zu%s", before, layer, direction ? "_reverse" : "");
-	return name;
-}
-
-static void torch_weights(const struct golden_file *file, const struct torch_case *one, struct golden_model *model)
-{
-	for (size_t cell = 0; cell < model->layers * model->directions; cell++) {
-		size_t layer = cell / model->directions, direction = cell % model->directions;
-		size_t inputs = layer ? model->directions * model->width : INPUTS;
-		sluice_weights weights = SLUICE_WEIGHTS_INIT;
-
-#define RAW(name, count) golden_raw(file, torch_name(name, layer, direction), SLUICE_ELEMENT_F64, count)
-		weights.dtype = SLUICE_F64;
-		weights.input = RAW("weight_ih", 4 * HIDDEN * inputs);
-		weights.recurrent = RAW("weight_hh", 4 * HIDDEN * model->width);
-		weights.bias = one->no_bias ? NULL : RAW("bias_ih", 4 * HIDDEN);
-		weights.recurrent_bias = one->no_bias ? NULL : RAW("bias_hh", 4 * HIDDEN);
-		weights.projection = one->projection ? RAW("weight_hr", model->width * HIDDEN) : NULL;
-#undef RAW
-		assert_ok(sluice_model_set_weights(model->model, layer, direction, &weights));
-	}
-}
-
-/* Names are PyTorch's, but the one bias is called after neither of its two, whose gradients are equal. */
-static void torch_compare_parameters(struct golden_file *file, const struct golden_model *model, const double *block)
-{
-	for (size_t k = 0; k < sluice_model_parameter_count(model->model); k++) {
-		sluice_parameter parameter = SLUICE_PARAMETER_INIT;
-		char name[80];
-		int bias;
-
-		assert_ok(sluice_model_parameter(model->model, k, &parameter));
-		bias = strncmp(parameter.name, "bias_l", 6) == 0;
-		snprintf(name, sizeof(name), "d%s%s", bias ? "bias_hh" : "", parameter.name + (bias ? 4 : 0));
-		golden_compare(file, name, block + parameter.offset, parameter.rows * parameter.columns, TOLERANCE_F64);
-	}
-}
-
 static void check_torch(const struct torch_case *one, enum golden_engine engine)
 {
 	struct golden_file file = golden_open(one->name, engine);
@@ -144,11 +94,11 @@ static void check_torch(const struct torch_case *one, enum golden_engine engine)
 	layer.projection = one->projection;
 	layer.no_bias = one->no_bias;
 	model = golden_model_create(INPUTS, one->layers, &layer);
-	torch_weights(&file, one, &model);
+	golden_torch_weights(&file, &model);
 	read_run(&file, &model, &run);
 	golden_compute(&model, file.engine, one->layout, &run);
 	compare_run(&file, &run, TOLERANCE_F64);
-	torch_compare_parameters(&file, &model, run.dparameters);
+	golden_torch_compare(&file, &model, run.dparameters, TOLERANCE_F64);
 	golden_run_free(&run);
 	golden_model_destroy(&model);
 	golden_close(&file);
@@ -247,46 +197,6 @@ static const struct keras_case {
 	{"keras_bidirectional", SLUICE_BIDIRECTIONAL, {0}, {0}, 0, TOLERANCE_F64},
 };
 
-/* Kernels are [inputs,4H] and [H,4H], read as the transposed matrices that they are. Keras' order i f c o is i f g o.
- */
-static void keras_weights(const struct golden_file *file, const struct keras_case *one, struct golden_model *model)
-{
-	size_t directions = model->directions;
-
-	for (size_t direction = 0; direction < directions; direction++) {
-		sluice_weights weights = SLUICE_WEIGHTS_INIT;
-
-#define RAW(name, count) \
-	((const double *)golden_raw(file, name, SLUICE_ELEMENT_F64, directions * (count)) + direction * (count))
-		weights.dtype = SLUICE_F64;
-		weights.input = RAW("kernel", 4 * HIDDEN * INPUTS);
-		weights.input_row = 1;
-		weights.input_column = 4 * HIDDEN;
-		weights.recurrent = RAW("recurrent_kernel", 4 * HIDDEN * HIDDEN);
-		weights.recurrent_row = 1;
-		weights.recurrent_column = 4 * HIDDEN;
-		weights.bias = one->no_bias ? NULL : RAW("bias", 4 * HIDDEN);
-#undef RAW
-		assert_ok(sluice_model_set_weights(model->model, 0, direction, &weights));
-	}
-}
-
-/* The gradients of both directions of one kind, as Keras has them: [D,columns,4H]. */
-static void keras_compare(struct golden_file *file, const struct golden_model *model, const double *block,
-			  const char *tensor, const char *name, size_t columns, double tolerance)
-{
-	size_t count = 4 * HIDDEN * columns;
-	double *both = aligned_zeros(2 * count * sizeof(double));
-
-	for (size_t direction = 0; direction < model->directions; direction++) {
-		const double *part = golden_parameter(model, block, torch_name(name, 0, direction), count);
-
-		transpose(part, 4 * HIDDEN, columns, both + direction * count);
-	}
-	golden_compare(file, tensor, both, model->directions * count, tolerance);
-	free(both);
-}
-
 /* go_backwards puts outputs out in the order of processing, the reverse of the order here. */
 static double *steps_reversed(const double *from, size_t width)
 {
@@ -313,7 +223,7 @@ static void check_keras(const struct keras_case *one, enum golden_engine engine)
 	layer.candidate_activation = layer.cell_activation = one->activation;
 	layer.input_activation = layer.forget_activation = layer.output_activation = one->recurrent_activation;
 	model = golden_model_create(INPUTS, 1, &layer);
-	keras_weights(&file, one, &model);
+	golden_keras_weights(&file, &model);
 	read_run(&file, &model, &run);
 	if (one->direction == SLUICE_REVERSE)
 		run.dy = dy = steps_reversed(run.dy, HIDDEN);
@@ -325,10 +235,7 @@ static void check_keras(const struct keras_case *one, enum golden_engine engine)
 		free(y);
 	}
 	compare_run(&file, &run, one->tolerance);
-	keras_compare(&file, &model, run.dparameters, "dkernel", "weight_ih", INPUTS, one->tolerance);
-	keras_compare(&file, &model, run.dparameters, "drecurrent_kernel", "weight_hh", HIDDEN, one->tolerance);
-	if (!one->no_bias)
-		keras_compare(&file, &model, run.dparameters, "dbias", "bias", 1, one->tolerance);
+	golden_keras_compare(&file, &model, run.dparameters, one->tolerance);
 	free(dy);
 	golden_run_free(&run);
 	golden_model_destroy(&model);
@@ -423,77 +330,6 @@ static const struct onnx_case {
 	{"onnx_layout", SLUICE_BIDIRECTIONAL, 1, 0, 0, SIGMOID, TANH, TANH, SLUICE_BATCH_MAJOR},
 };
 
-/* ONNX's order is i o f c. The first direction is given as whole blocks, the second gate by gate, P always so: it has
- * only i o f. */
-static void onnx_weights(const struct golden_file *file, const struct onnx_case *one, struct golden_model *model)
-{
-	size_t directions = model->directions;
-
-	for (size_t direction = 0; direction < directions; direction++) {
-		sluice_weights weights = SLUICE_WEIGHTS_INIT;
-
-#define RAW(name, count) \
-	((const float *)golden_raw(file, name, SLUICE_ELEMENT_F32, directions * (count)) + direction * (count))
-		const float *W = RAW("W", 4 * HIDDEN * INPUTS), *R = RAW("R", 4 * HIDDEN * HIDDEN);
-		const float *B = RAW("B", 8 * HIDDEN), *P = one->peephole ? RAW("P", 3 * HIDDEN) : NULL;
-#undef RAW
-		weights.order = "iofg";
-		weights.recurrent_bias = B + 4 * HIDDEN;
-		for (size_t gate = 0; direction == 1 && gate < 4; gate++) {
-			weights.input_gates[gate] = W + gate * HIDDEN * INPUTS;
-			weights.recurrent_gates[gate] = R + gate * HIDDEN * HIDDEN;
-			weights.bias_gates[gate] = B + gate * HIDDEN;
-		}
-		if (direction == 0) {
-			weights.input = W;
-			weights.recurrent = R;
-			weights.bias = B;
-		}
-		for (size_t gate = 0; P && gate < 3; gate++)
-			weights.peephole_gates[gate] = P + gate * HIDDEN;
-		assert_ok(sluice_model_set_weights(model->model, 0, direction, &weights));
-	}
-}
-
-/* Exchanges the two outer dimensions: Y is [T,D,N,H] or [N,T,D,H], and states of layout 1 are [N,D,H]. */
-static double *swapped(const double *from, size_t first, size_t second, size_t width)
-{
-	double *to = aligned_zeros(first * second * width * sizeof(double));
-
-	for (size_t a = 0; a < first; a++)
-		for (size_t b = 0; b < second; b++)
-			memcpy(to + (b * first + a) * width, from + (a * second + b) * width, width * sizeof(double));
-	return to;
-}
-
-static void onnx_compare(struct golden_file *file, const struct onnx_case *one, size_t directions,
-			 const struct golden_run *run)
-{
-	double *y = aligned_zeros(run->y_count * sizeof(double)), *hn, *cn;
-	size_t step = BATCH * directions * HIDDEN;
-
-	if (one->layout == SLUICE_BATCH_MAJOR) {
-		hn = swapped(run->hn, directions, BATCH, HIDDEN);
-		cn = swapped(run->cn, directions, BATCH, HIDDEN);
-		memcpy(y, run->y, run->y_count * sizeof(double));
-	} else {
-		hn = swapped(run->hn, 1, directions * BATCH, HIDDEN);
-		cn = swapped(run->cn, 1, directions * BATCH, HIDDEN);
-		for (size_t t = 0; t < STEPS; t++) {
-			double *turned = swapped(run->y + t * step, BATCH, directions, HIDDEN);
-
-			memcpy(y + t * step, turned, step * sizeof(double));
-			free(turned);
-		}
-	}
-	golden_compare(file, "Y", y, run->y_count, TOLERANCE_F32);
-	golden_compare(file, "Y_h", hn, run->h_count, TOLERANCE_F32);
-	golden_compare(file, "Y_c", cn, run->c_count, TOLERANCE_F32);
-	free(y);
-	free(hn);
-	free(cn);
-}
-
 static void check_onnx(const struct onnx_case *one, enum golden_engine engine)
 {
 	struct golden_file file = golden_open(one->name, engine);
@@ -512,18 +348,18 @@ static void check_onnx(const struct onnx_case *one, enum golden_engine engine)
 	layer.candidate_activation = one->g;
 	layer.cell_activation = one->h;
 	model = golden_model_create(INPUTS, 1, &layer);
-	onnx_weights(&file, one, &model);
+	golden_onnx_weights(&file, &model);
 	run.x = golden_numbers(&file, "X", STEPS * BATCH * INPUTS);
 	run.h0 = golden_numbers(&file, "initial_h", model.directions * BATCH * HIDDEN);
 	run.c0 = golden_numbers(&file, "initial_c", model.directions * BATCH * HIDDEN);
-	h0 = swapped(run.h0, BATCH, model.directions, HIDDEN);
-	c0 = swapped(run.c0, BATCH, model.directions, HIDDEN);
+	h0 = golden_swapped(run.h0, BATCH, model.directions, HIDDEN);
+	c0 = golden_swapped(run.c0, BATCH, model.directions, HIDDEN);
 	if (one->layout == SLUICE_BATCH_MAJOR) {
 		run.h0 = h0;
 		run.c0 = c0;
 	}
 	golden_compute(&model, file.engine, one->layout, &run);
-	onnx_compare(&file, one, model.directions, &run);
+	golden_onnx_compare(&file, &model, one->layout, &run, TOLERANCE_F32);
 	free(h0);
 	free(c0);
 	golden_run_free(&run);
