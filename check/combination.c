@@ -49,6 +49,10 @@ static const char NO_WORD[] = "gates do not say enough for a backward pass from 
 static const char NO_COUPLING[] = "coupled gates must exist";
 static const char NO_DROPOUT[] = "nothing follows the last layer that dropout could be for";
 static const char NO_STEP[] = "single steps run forward in time";
+static const char NO_SECOND[] = "one direction has nothing to be combined with";
+static const char NO_READER[] = "a read-out reads one result";
+static const char NO_PACKING[] = "packed data are time-major, start at the first step, and have no pointers";
+static const char NO_ROWS[] = "rows that end one after the other begin together";
 static const char NO_REDRAW[] = "single steps would draw DropConnect's mask again";
 
 /* Values that cannot come together: all conditions of a row hold. Unused conditions are those of a factor that always
@@ -68,6 +72,14 @@ static const struct rule {
 	{NO_DROPOUT, {{OF(DROPOUT), ON}, {OF(LAYERS), VALUE(0)}, {OF(READOUT), VALUE(0)}}},
 	{NO_STEP, {{OF(STEP), ON}, {OF(DIRECTION), VALUE(1) | VALUE(2)}, {OF(STEP), 3}}},
 	{NO_STEP, {{OF(STEP), ON}, {OF(DIRECTION), VALUE(3)}, {OF(LAYERS), OTHER_THAN(VALUE(0))}}},
+	{NO_STEP, {{OF(STEP), ON}, {OF(COMBINATION), OTHER_THAN(VALUE(0))}, {OF(STEP), 3}}},
+	{NO_SECOND, {{OF(COMBINATION), OTHER_THAN(VALUE(0))}, {OF(DIRECTION), OTHER_THAN(VALUE(2))}, {OF(STEP), 3}}},
+	{NO_READER,
+	 {{OF(COMBINATION), VALUE(SLUICE_SEPARATE)}, {OF(LAYERS), VALUE(0)}, {OF(READOUT), OTHER_THAN(VALUE(0))}}},
+	{NO_PACKING, {{OF(LENGTHS), VALUE(SLUICE__LENGTHS_PACKED)}, {OF(LAYOUT), ON}, {OF(STEP), 3}}},
+	{NO_PACKING, {{OF(LENGTHS), VALUE(SLUICE__LENGTHS_PACKED)}, {OF(PADDING), ON}, {OF(STEP), 3}}},
+	{NO_PACKING, {{OF(LENGTHS), VALUE(SLUICE__LENGTHS_PACKED)}, {OF(POINTERS), ON}, {OF(STEP), 3}}},
+	{NO_ROWS, {{OF(LENGTHS), VALUE(SLUICE__LENGTHS_BATCHES)}, {OF(PADDING), ON}, {OF(STEP), 3}}},
 	{NO_REDRAW, {{OF(STEP), ON}, {OF(DROPCONNECT), ON}, {OF(TRAINING), ON}}},
 };
 
@@ -131,7 +143,7 @@ static size_t chosen(const struct sluice__combination *combination, uint64_t pur
 	return (size_t)((bits ^ (bits >> 31)) >> 32) % below;
 }
 
-enum { CHOOSE_HIDDEN = 1, CHOOSE_INPUTS, CHOOSE_STEPS, CHOOSE_OUTPUTS, CHOOSE_PROJECTION };
+enum { CHOOSE_HIDDEN = 1, CHOOSE_INPUTS, CHOOSE_STEPS, CHOOSE_OUTPUTS, CHOOSE_PROJECTION, CHOOSE_COMBINATION };
 
 /* 1; up to 8; up to 20; up to 70, fewer where there are many cells. */
 static size_t hidden_of(const struct sluice__combination *combination, int reduced)
@@ -199,6 +211,21 @@ static void layer_describe(const unsigned char *values, sluice_layer *layer)
 	layer->zoneout_h = values[OF(ZONEOUT_H)] ? 0.2f : 0;
 	layer->zoneout_c = values[OF(ZONEOUT_C)] ? 0.35f : 0;
 	layer->dropconnect = values[OF(DROPCONNECT)] ? 0.3f : 0;
+	layer->learned_start = values[OF(LEARNED_START)];
+}
+
+/* What a layer makes of its directions: now and then something else than the layers around it. A read-out above a
+ * single layer with separate results is a contradiction, which shall show. */
+static sluice_combination combination_of(const struct sluice__combination *combination, size_t index, size_t count)
+{
+	sluice_combination wanted = (sluice_combination)combination->values[OF(COMBINATION)];
+	int last = index + 1 == count;
+
+	if (wanted == SLUICE_SEPARATE && last && count > 1 && combination->values[OF(READOUT)])
+		return SLUICE_CONCATENATE;
+	if (wanted != SLUICE_CONCATENATE && index > 0 && !chosen(combination, CHOOSE_COMBINATION + index, 4))
+		return wanted == SLUICE_ADD ? SLUICE_CONCATENATE : SLUICE_ADD;
+	return wanted;
 }
 
 static void layers_describe(const struct sluice__combination *combination, int reduced,
@@ -230,10 +257,13 @@ static void layers_describe(const struct sluice__combination *combination, int r
 							      : (sluice_direction)values[OF(DIRECTION)];
 		/* One layer that nothing follows is a contradiction, which shall show. */
 		layer->dropout = values[OF(DROPOUT)] && (follows || count == 1) ? 0.25f : 0;
+		layer->combination = combination_of(combination, index, count);
 		layer->input = input;
 		if (index && (input == SLUICE_INPUT_GATES || inputs != hidden))
 			layer->input = SLUICE_INPUT_WEIGHTS;
-		inputs = directions * (projection ? projection : hidden);
+		inputs = projection ? projection : hidden;
+		if (layer->combination == SLUICE_CONCATENATE)
+			inputs *= directions;
 	}
 }
 
@@ -266,6 +296,14 @@ void sluice__combination_describe(const struct sluice__combination *combination,
 		.tape = TYPES[values[OF(TAPE)]],
 		.tape_mode = (sluice_tape_mode)values[OF(TAPE_MODE)],
 		.gate_order = ORDERS[values[OF(GATE_ORDER)]],
+		.lengths = (enum sluice__setting_lengths)values[OF(LENGTHS)],
+		.padding = (sluice_padding)values[OF(PADDING)],
+		.resets = values[OF(RESETS)],
+		.holds = values[OF(HOLDS)],
+		.no_initial = values[OF(INITIAL)],
+		.state_gradients = values[OF(STATE_GRADIENTS)],
+		.pointers = values[OF(POINTERS)],
+		.slots = values[OF(SLOTS)],
 	};
 }
 

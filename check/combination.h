@@ -51,7 +51,17 @@
 	X(THREADS, 2)              \
 	X(BATCH, 4)                \
 	X(HIDDEN, 4)               \
-	X(STEP, 2)
+	X(STEP, 2)                 \
+	X(LENGTHS, 5)              \
+	X(PADDING, 2)              \
+	X(RESETS, 2)               \
+	X(HOLDS, 2)                \
+	X(INITIAL, 2)              \
+	X(STATE_GRADIENTS, 2)      \
+	X(POINTERS, 2)             \
+	X(SLOTS, 2)                \
+	X(COMBINATION, 3)          \
+	X(LEARNED_START, 2)
 
 enum sluice__factor {
 #define SLUICE__FACTOR_ENUM(name, count) SLUICE__FACTOR_##name,
@@ -62,7 +72,7 @@ enum sluice__factor {
 
 #define SLUICE__FACTOR_VALUES 30     /* the most that any factor has */
 #define SLUICE__FACTOR_UNSET 255     /* in a combination that is not complete */
-#define SLUICE__COMBINATION_TEXT 600 /* bytes that hold every printed combination */
+#define SLUICE__COMBINATION_TEXT 900 /* bytes that hold every printed combination */
 
 struct sluice__combination {
 	unsigned char values[SLUICE__FACTORS];

@@ -18,7 +18,11 @@ enum group {
 	PROJECTION,
 	MASK,
 	RESETS,
+	HOLDS,
 	LENGTHS,
+	PADDING,
+	COMBINATION,
+	START,
 	COUPLED,
 	CLIP,
 	HARD,
@@ -62,7 +66,13 @@ APPLY(set_peephole_new, problem->peephole = SLUICE_PEEPHOLE_DIAGONAL)
 APPLY(set_projection, problem->projection = number)
 APPLY(set_mask, problem->mask = 1)
 APPLY(set_resets, problem->resets = 1)
-APPLY(set_lengths, problem->lengths = 1)
+APPLY(set_holds, problem->holds = 1)
+APPLY(set_lengths, problem->lengths = SLUICE__LENGTHS_RANDOM)
+APPLY(set_packed, problem->lengths = SLUICE__LENGTHS_PACKED)
+APPLY(set_left, problem->padding = SLUICE_PADDING_LEFT)
+APPLY(set_add, problem->combination = SLUICE_ADD)
+APPLY(set_separate, problem->combination = SLUICE_SEPARATE)
+APPLY(set_learned_start, problem->learned_start = 1)
 APPLY(set_coupled, problem->coupled = 1)
 APPLY(set_clip, problem->clip = 1)
 APPLY(set_hard, problem->hard = 1)
@@ -85,6 +95,8 @@ APPLY(set_rows, problem->rows = number)
 /* A word that begins with another word stands before it. */
 static const struct option OPTIONS[] = {
 	{"len", LENGTHS, 0, set_lengths},
+	{"left", PADDING, 0, set_left},
+	{"learn", START, 0, set_learned_start},
 	{"l", LAYERS, 1, set_layers},
 	{"bi", DIRECTION, 0, set_bidirectional},
 	{"rev", DIRECTION, 0, set_reverse},
@@ -94,7 +106,11 @@ static const struct option OPTIONS[] = {
 	{"peep", PEEPHOLE, 0, set_peephole},
 	{"proj", PROJECTION, 1, set_projection},
 	{"mask", MASK, 0, set_mask},
+	{"packed", LENGTHS, 0, set_packed},
 	{"reset", RESETS, 0, set_resets},
+	{"hold", HOLDS, 0, set_holds},
+	{"add", COMBINATION, 0, set_add},
+	{"sep", COMBINATION, 0, set_separate},
 	{"coupled", COUPLED, 0, set_coupled},
 	{"clip", CLIP, 0, set_clip},
 	{"hard", HARD, 0, set_hard},
@@ -123,7 +139,10 @@ const char *sluice__problem_grammar(void)
 	       "  peep                  diagonal peepholes, all gates see the old cell\n"
 	       "  peepnew | peepfull    diagonal | full-matrix peepholes, the output gate sees the new cell\n"
 	       "  proj<width>           projected h\n"
-	       "  mask | reset | len    mask on h for each row | resets inside a sequence | a length for each row\n"
+	       "  mask | reset | hold   mask on h for each row | resets inside a sequence | steps that keep the state\n"
+	       "  len | packed | left   a length for each row | the same, the data packed | len with padding in front\n"
+	       "  add | sep             with bi: the two h of a layer are added | stay separate, up to y\n"
+	       "  learn                 every layer learns its start, and no initial state is given\n"
 	       "  coupled               the forget gate is 1 - i\n"
 	       "  clip                  gates, cell and projection clipped at 1\n"
 	       "  hard                  hard sigmoids 0.2 x + 0.5 in i f o, softsign in g and of the cell\n"
@@ -239,6 +258,10 @@ sluice_status sluice__problem_parse(const char *text, struct sluice__problem *ou
 		return refuse(text, text + strlen(text), "at most 127 layers are possible");
 	if (problem.alternating && problem.layers < 2)
 		return refuse(text, text + strlen(text), "alt needs l2 or more");
+	if (problem.combination != SLUICE_CONCATENATE && problem.direction != SLUICE_BIDIRECTIONAL)
+		return refuse(text, text + strlen(text), "add and sep need bi");
+	if (problem.padding == SLUICE_PADDING_LEFT && problem.lengths != SLUICE__LENGTHS_RANDOM)
+		return refuse(text, text + strlen(text), "left needs len");
 	*out = problem;
 	return SLUICE_OK;
 }
@@ -257,6 +280,7 @@ void sluice__problem_print(const struct sluice__problem *problem, char *text)
 	static const char *const TYPES[] = {"", "f64", "f16", "bf16", "int8"};
 	static const char *const INPUTS[] = {"", "idx", "nox"};
 	static const char *const TAPES[] = {"", "recompute", "outputs"};
+	static const char *const COMBINATIONS[] = {"", "add", "sep"};
 
 	text[0] = '\0';
 	append(text, "t", problem->steps);
@@ -267,6 +291,7 @@ void sluice__problem_print(const struct sluice__problem *problem, char *text)
 	if (problem->layers > 1)
 		append(text, "l", problem->layers);
 	append(text, problem->alternating ? "alt" : DIRECTIONS[problem->direction], 0);
+	append(text, COMBINATIONS[problem->combination], 0);
 	if (problem->peephole == SLUICE_PEEPHOLE_FULL)
 		append(text, "peepfull", 0);
 	if (problem->peephole == SLUICE_PEEPHOLE_DIAGONAL)
@@ -275,7 +300,11 @@ void sluice__problem_print(const struct sluice__problem *problem, char *text)
 		append(text, "proj", problem->projection);
 	append(text, problem->mask ? "mask" : "", 0);
 	append(text, problem->resets ? "reset" : "", 0);
-	append(text, problem->lengths ? "len" : "", 0);
+	append(text, problem->holds ? "hold" : "", 0);
+	if (problem->lengths)
+		append(text, problem->lengths == SLUICE__LENGTHS_PACKED ? "packed" : "len", 0);
+	append(text, problem->padding == SLUICE_PADDING_LEFT ? "left" : "", 0);
+	append(text, problem->learned_start ? "learn" : "", 0);
 	append(text, problem->coupled ? "coupled" : "", 0);
 	append(text, problem->clip ? "clip" : "", 0);
 	append(text, problem->hard ? "hard" : "", 0);
@@ -298,12 +327,21 @@ static size_t width_of(const struct sluice__problem *problem)
 	return problem->projection ? problem->projection : problem->hidden;
 }
 
+/* The width of what each cell of a layer reads. */
+static size_t inputs_of(const struct sluice__problem *problem, size_t layer)
+{
+	if (layer == 0)
+		return problem->inputs;
+	return problem->combination == SLUICE_CONCATENATE ? directions_of(problem) * width_of(problem)
+							  : width_of(problem);
+}
+
 /* How x enters a layer: as the problem says, as long as the layer below is as wide as that needs. */
 static sluice_input input_of(const struct sluice__problem *problem, size_t layer)
 {
-	size_t below = layer ? directions_of(problem) * width_of(problem) : problem->inputs;
+	int fits = inputs_of(problem, layer) == problem->hidden;
 
-	if (layer == 0 || (problem->input == SLUICE_INPUT_IDENTITY && below == problem->hidden))
+	if (layer == 0 || (problem->input == SLUICE_INPUT_IDENTITY && fits))
 		return problem->input;
 	return SLUICE_INPUT_WEIGHTS;
 }
@@ -330,6 +368,8 @@ static void layer_describe(const struct sluice__problem *problem, size_t index, 
 	layer->projection = problem->projection;
 	layer->input = input_of(problem, index);
 	layer->coupled = problem->coupled;
+	layer->combination = problem->combination;
+	layer->learned_start = problem->learned_start;
 	if (problem->hard)
 		activations_harden(layer);
 	if (problem->clip) {
@@ -349,8 +389,6 @@ sluice_status sluice__problem_describe(const struct sluice__problem *problem, st
 {
 	if (problem->dtype == SLUICE_I8 || problem->tf32)
 		return sluice_fail(SLUICE_UNSUPPORTED, "a problem's data type cannot be int8 or tf32 yet");
-	if (problem->resets || problem->lengths)
-		return sluice_fail(SLUICE_UNSUPPORTED, "resets and lengths are not implemented");
 	if (problem->kernel)
 		return sluice_fail(SLUICE_UNSUPPORTED, "ConvLSTM (conv%zu) is not implemented", problem->kernel);
 
@@ -382,6 +420,11 @@ sluice_status sluice__problem_set(const struct sluice__problem *problem, struct 
 		.weights = halves ? problem->dtype : SLUICE_F32,
 		.tape = halves ? problem->dtype : SLUICE_F32,
 		.tape_mode = problem->tape_mode,
+		.lengths = problem->lengths,
+		.padding = problem->padding,
+		.resets = problem->resets,
+		.holds = problem->holds,
+		.no_initial = problem->learned_start,
 	};
 	return SLUICE_OK;
 }
@@ -392,10 +435,8 @@ double sluice__problem_flops(const struct sluice__problem *problem)
 	double directions = (double)directions_of(problem), gates = problem->coupled ? 3 : 4, products = 0;
 
 	for (size_t layer = 0; layer < problem->layers; layer++) {
-		double inputs = layer ? directions * width : (double)problem->inputs;
-
 		if (input_of(problem, layer) == SLUICE_INPUT_WEIGHTS)
-			products += gates * hidden * inputs;
+			products += gates * hidden * (double)inputs_of(problem, layer);
 		products += gates * hidden * width;
 		products += problem->projection ? width * hidden : 0;
 		products += problem->peephole == SLUICE_PEEPHOLE_FULL ? gates * hidden * hidden : 0;

@@ -22,7 +22,11 @@ struct sluice__problem {
 	sluice_peephole peephole;
 	int peephole_previous; /* the output gate's peephole sees c[t-1] */
 	size_t projection;     /* 0: none */
-	int mask, resets, lengths;
+	int mask, resets, holds;
+	enum sluice__setting_lengths lengths; /* none, random or packed */
+	sluice_padding padding;
+	sluice_combination combination;
+	int learned_start;                                                /* and no initial state is given */
 	int coupled, clip, hard, zoneout, recurrent_dropout, dropconnect; /* with the numbers of problem.c */
 	sluice_input input; /* of the first layer, and of others where it can be */
 	sluice_tape_mode tape_mode;
@@ -47,7 +51,7 @@ sluice_status sluice__problem_parse(const char *text, struct sluice__problem *ou
 void sluice__problem_print(const struct sluice__problem *problem, char *text);
 
 /* Describes the problem's network to the library. Errors: UNSUPPORTED for what the library has no place for (int8,
- * TF32, resets, lengths, ConvLSTM); all other options are the library's to accept or to refuse. */
+ * TF32, ConvLSTM); all other options are the library's to accept or to refuse. */
 sluice_status sluice__problem_describe(const struct sluice__problem *problem, struct sluice__problem_model *out);
 
 /* Describes the problem, and how it is planned and run; out points to the model. Errors: as sluice__problem_describe.
@@ -55,8 +59,8 @@ sluice_status sluice__problem_describe(const struct sluice__problem *problem, st
 sluice_status sluice__problem_set(const struct sluice__problem *problem, struct sluice__problem_model *model,
 				  struct sluice__setting *out);
 
-/* Floating-point operations of one forward pass: two for each element of W, R, P and full V, for each row and step, and
- * nothing else; of a plain layer 2*4*H*(I+H). A backward pass is counted as twice that. */
+/* Floating-point operations of one forward pass: two for each element of W, R, P and full V, for each row and each of
+ * all T steps, and nothing else; of a plain layer 2*4*H*(I+H). A backward pass is counted as twice that. */
 double sluice__problem_flops(const struct sluice__problem *problem);
 
 #endif

@@ -548,6 +548,9 @@ sluice_status sluice__verify_problem(const struct sluice__problem *problem,
 	setting.training |= options->dropout != 0;
 	setting.threads = options->threads;
 	setting.layout = options->layout;
+	setting.state_gradients = options->state_gradients;
+	setting.pointers = options->pointers;
+	setting.slots = options->slots;
 	if (setting.data == SLUICE_F64)
 		parts = SLUICE__VERIFY_DOUBLE | SLUICE__VERIFY_STREAM;
 	status = sluice__verify_setting(&setting, parts, options->isa, report);

@@ -35,7 +35,8 @@ struct sluice__verify_options {
 	int no_bias;
 	int threads; /* of the contexts; 0: one */
 	sluice_layout layout;
-	int inference_only; /* 1: no gradients */
+	int inference_only;                   /* 1: no gradients */
+	int state_gradients, pointers, slots; /* as in a setting */
 };
 
 struct sluice__verify_report {

@@ -144,7 +144,30 @@ static double dot(const double *a, const double *b, size_t count)
 	return sum;
 }
 
-/* L = <dy, y> + <dh, h[final]> + <dc, c[final]>, whose gradients are exactly what backward computes. */
+/* What is given of the gradients of all h and c, times these: a row of a cell has its own columns of theirs. */
+static double states_loss(const struct sluice__judgement *judgement, const struct sluice__oracle_trace_f64 *trace)
+{
+	const struct sluice__network *network = &judgement->network;
+	const struct sluice__oracle_run_f64 *run = &judgement->free.run;
+	double sum = 0;
+
+	if (!run->dh_steps)
+		return 0;
+	for (size_t index = 0; index < network->cell_count; index++) {
+		const struct sluice__cell *cell = &network->cells[index];
+
+		for (size_t row = 0; row < run->steps * run->batch; row++) {
+			sum += dot(run->dh_steps + row * network->h_width + cell->h_state,
+				   trace->h[index] + row * cell->out, cell->out);
+			sum += dot(run->dc_steps + row * network->c_width + cell->c_state,
+				   trace->c[index] + row * cell->hidden, cell->hidden);
+		}
+	}
+	return sum;
+}
+
+/* L = <dy, y> + <dh, h[final]> + <dc, c[final]> and what the states of all steps and the second y add to it; its
+ * gradients are exactly what backward computes. */
 static double loss(const struct sluice__judgement *judgement)
 {
 	const struct sluice__oracle_run_f64 *run = &judgement->free.run;
@@ -153,7 +176,9 @@ static double loss(const struct sluice__judgement *judgement)
 
 	assert_int_equal(sluice__oracle_forward_f64(&judgement->network, run, &trace), SLUICE_OK);
 	sum = dot(run->dy, trace.y, judgement->y_count) + dot(run->dh, trace.hn, judgement->h_count) +
-	      dot(run->dc, trace.cn, judgement->c_count);
+	      dot(run->dc, trace.cn, judgement->c_count) + states_loss(judgement, &trace);
+	if (judgement->network.separate)
+		sum += dot(run->dy_reverse, trace.y_reverse, judgement->y_count);
 	sluice__oracle_trace_destroy_f64(&trace);
 	return sum;
 }
@@ -181,19 +206,21 @@ static double direction_error(const struct sluice__judgement *judgement, double 
 }
 
 /* The worst share of its tolerance that an error of the oracle's gradients takes. The judgement's block begins with
- * parameters, x, h0 and c0. */
+ * parameters, x, and h0 and c0 if there are any. */
 static double differences(const struct sluice__judgement *judgement)
 {
 	const struct sluice__oracle_gradients_f64 *gradients = &judgement->free.gradients;
-	size_t parameters = judgement->network.parameter_count, h = judgement->h_count, c = judgement->c_count;
+	int initial = !judgement->setting->no_initial;
+	size_t parameters = judgement->network.parameter_count;
+	size_t h = initial ? judgement->h_count : 0, c = initial ? judgement->c_count : 0;
 	size_t x = judgement->steps * judgement->batch * judgement->network.inputs, count = parameters + x + h + c;
 	double *gradient = malloc(3 * count * sizeof(double)), worst = 0, most;
 
 	assert_non_null(gradient);
 	assert_ptr_equal(judgement->block, judgement->free.run.parameters);
 	assert_ptr_equal(judgement->block + parameters, judgement->free.run.x);
-	assert_ptr_equal(judgement->block + parameters + x, judgement->free.run.h0);
-	assert_ptr_equal(judgement->block + parameters + x + h, judgement->free.run.c0);
+	assert_ptr_equal(initial ? judgement->block + parameters + x : NULL, judgement->free.run.h0);
+	assert_ptr_equal(initial ? judgement->block + parameters + x + h : NULL, judgement->free.run.c0);
 	memcpy(gradient, gradients->dparameters, parameters * sizeof(double));
 	memcpy(gradient + parameters, gradients->dx, x * sizeof(double));
 	memcpy(gradient + parameters + x, gradients->dh0, h * sizeof(double));

@@ -12,8 +12,8 @@
 #include "data.h"
 #include "problem.h"
 
-#define LONGEST                                                                          \
-	"t100000000n100000000i99999999h100000000l127bipeepfullproj100000000maskresetlen" \
+#define LONGEST                                                                                          \
+	"t100000000n100000000i99999999h100000000l127biaddpeepfullproj100000000maskresetholdlenleftlearn" \
 	"coupledcliphardzonerdropdconnidxrecomputeconv100000000y100000000x100000000bf16"
 
 /* Every string is canonical: parsing and printing gives it again. */
@@ -31,6 +31,11 @@ static void test_round_trip(void **state)
 		"t9n2i3h5conv3y8x16f16",
 		"t9n2h5len",
 		"t9n2h5l2len",
+		"t9n2h5lenleft",
+		"t9n2h5l2packed",
+		"t9n2h5hold",
+		"t9n2h5biadd",
+		"t9n2h5l3bisepresetholdlearn",
 		"t9n2h5tf32",
 		"t9n2h5coupledcliphard",
 		"t9n2i3h5zonerdropdconnf16",
@@ -82,6 +87,11 @@ static void test_fields(void **state)
 	assert_int_equal(problem.tape_mode, SLUICE_TAPE_OUTPUTS);
 	assert_true(problem.coupled && problem.zoneout && problem.dropconnect && problem.recurrent_dropout);
 	assert_true(problem.clip && problem.hard);
+	assert_int_equal(sluice__problem_parse("t7n3h5leftlearnholdlensepbi", &problem), SLUICE_OK);
+	assert_int_equal(problem.lengths, SLUICE__LENGTHS_RANDOM);
+	assert_int_equal(problem.padding, SLUICE_PADDING_LEFT);
+	assert_int_equal(problem.combination, SLUICE_SEPARATE);
+	assert_true(problem.holds && problem.learned_start && !problem.resets);
 }
 
 static void test_refused(void **state)
@@ -109,6 +119,12 @@ static void test_refused(void **state)
 		"t5n2h3l0",
 		"t5n2h3l128",
 		"t5n2h3alt",
+		"t5n2h3add",
+		"t5n2h3revsep",
+		"t5n2h3biaddsep",
+		"t5n2h3left",
+		"t5n2h3packedleft",
+		"t5n2h3lenpacked",
 		"t5n2h3l2altbi",
 		"t5n2h3peeppeepnew",
 		"t5n2h3noxidx",
@@ -158,6 +174,8 @@ static void test_flops(void **state)
 		{"t3n2i5h7peepfull", 2. * 4 * 7 * 19 * 2 * 3},
 		{"t3n2i5h7proj3l2", 2. * (4 * 7 * (5 + 3 + 3 + 3) + 2 * 21) * 2 * 3},
 		{"t3n2i5h7l2alt", 2. * 4 * 7 * (12 + 14) * 2 * 3},
+		{"t3n2i5h7l2biaddlenresethold", 2. * 2 * 4 * 7 * (12 + 14) * 2 * 3},
+		{"t3n2h7l3bisepidxlearn", 2. * 2 * 4 * 7 * (7 + 7 + 7) * 2 * 3},
 	};
 
 	(void)state;
@@ -206,8 +224,7 @@ static void test_description(void **state)
 /* How a problem is planned and run; and what nothing implements yet. */
 static void test_setting(void **state)
 {
-	static const char *const UNSUPPORTED[] = {"t3n2i5h7conv3y2x2", "t3n2h7int8", "t3n2h7tf32", "t3n2h7reset",
-						  "t3n2h7len"};
+	static const char *const UNSUPPORTED[] = {"t3n2i5h7conv3y2x2", "t3n2h7int8", "t3n2h7tf32"};
 	static struct sluice__problem_model model;
 	struct sluice__problem problem;
 	struct sluice__setting setting;
@@ -225,7 +242,14 @@ static void test_setting(void **state)
 	assert_int_equal(sluice__problem_set(&problem, &model, &setting), SLUICE_OK);
 	assert_int_equal(setting.data, SLUICE_F64);
 	assert_int_equal(setting.weights, SLUICE_F32);
-	assert_true(!setting.training && !setting.mask);
+	assert_true(!setting.training && !setting.mask && !setting.lengths && !setting.no_initial);
+	assert_int_equal(sluice__problem_parse("t3n2i5h7l2biaddresetholdlenleftlearn", &problem), SLUICE_OK);
+	assert_int_equal(sluice__problem_set(&problem, &model, &setting), SLUICE_OK);
+	assert_true(setting.resets && setting.holds && setting.no_initial);
+	assert_int_equal(setting.lengths, SLUICE__LENGTHS_RANDOM);
+	assert_int_equal(setting.padding, SLUICE_PADDING_LEFT);
+	assert_int_equal(model.layers[1].combination, SLUICE_ADD);
+	assert_int_equal(model.layers[1].learned_start, 1);
 	for (size_t index = 0; index < sizeof(UNSUPPORTED) / sizeof(UNSUPPORTED[0]); index++) {
 		assert_int_equal(sluice__problem_parse(UNSUPPORTED[index], &problem), SLUICE_OK);
 		assert_int_equal(sluice__problem_set(&problem, &model, &setting), SLUICE_UNSUPPORTED);
