@@ -7,7 +7,7 @@
 enum { STEPS = 8, BATCH = 4 };
 
 static const size_t LENGTHS[BATCH] = {5, STEPS, 0, 3};
-static const char *const MARKS[BATCH] = {"r.hbrhr.", "hr.hbh.r", "rhrhrhrh", "........"};
+static const char *const MARKS[BATCH] = {"r.hbrbr.", "hr.hbh.r", "rhrhrhrh", "........"};
 static uint8_t resets[STEPS * BATCH], holds[STEPS * BATCH];
 
 /* Sums over the steps of at most 4 rows in another order: 32 terms below 4, each rounded by 2^-53 of the sum so far,

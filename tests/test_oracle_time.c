@@ -39,45 +39,44 @@ static const struct time_case CASES[] = {
 	{"last step only, separate", LAST_ONLY, 0, {LAYER(.hidden = 2, SEPARATE), LAYER(.hidden = 3, SEPARATE)}},
 	{"separate below concatenated, identity input",
 	 0,
-
 	 0,
 	 {LAYER(.hidden = 3, SEPARATE, .dropout = 0.3f), LAYER(.hidden = 3, BOTH, .input = SLUICE_INPUT_IDENTITY)}},
 	{"separate below gates",
 	 0,
-
 	 0,
 	 {LAYER(.hidden = 2, .projection = 8, SEPARATE),
 	  LAYER(.hidden = 2, SEPARATE, LEARNED, .input = SLUICE_INPUT_GATES)}},
 	{"three layers: added, concatenated, reverse",
 	 0,
-
 	 2,
 	 {LAYER(.hidden = 3, LEARNED, ADD, .dropout = 0.3f), LAYER(.hidden = 2, BOTH, .dropout = 0.4f),
 	  LAYER(.hidden = 3, LEARNED, BACK)}},
 	{"three layers: separate, separate, added",
 	 NO_INITIAL,
-
 	 3,
 	 {LAYER(.hidden = 2, LEARNED, SEPARATE, .dropout = 0.3f), LAYER(.hidden = 3, SEPARATE, .dropout = 0.4f),
 	  LAYER(.hidden = 2, LEARNED, ADD, .dropout = 0.2f)}},
 	{"three layers: concatenated, separate, separate, last step only",
 	 LAST_ONLY,
-
 	 0,
 	 {LAYER(.hidden = 2, BOTH, .dropout = 0.3f), LAYER(.hidden = 3, LEARNED, SEPARATE, .dropout = 0.4f),
 	  LAYER(.hidden = 2, SEPARATE)}},
 	{"options",
 	 GIVEN_MASK | NO_INITIAL,
-
 	 0,
 	 {LAYER(.hidden = 3, LEARNED, ADD, .projection = 2, .peephole = SLUICE_PEEPHOLE_FULL, .zoneout_h = 0.3f,
 		.zoneout_c = 0.4f, .dropconnect = 0.3f, .coupled = 1, .recurrent_dropout = 0.3f,
 		.recurrent_dropout_shape = SLUICE_MASK_STEP),
 	  LAYER(.hidden = 2, LEARNED, SEPARATE, .peephole = SLUICE_PEEPHOLE_DIAGONAL, .peephole_previous = 1,
 		.zoneout_h = 0.2f, .zoneout_c = 0.2f, .no_gates = SLUICE_GATE_O)}},
+	/* Where nothing is computed a is 0, which is a kink of these and must not count. */
+	{"kinks at 0",
+	 0,
+	 0,
+	 {LAYER(.hidden = 2, LEARNED, BOTH, .candidate_activation = {SLUICE_ACTIVATION_RELU, 0, 0, 0},
+		.cell_activation = {SLUICE_ACTIVATION_PRELU, 0, 0, 0})}},
 	{"clips",
 	 EVALUATION,
-
 	 0,
 	 {LAYER(.hidden = 3, LEARNED, ADD, .projection = 3, .projection_clip = 0.15f, .cell_clip = 0.4f,
 		.gate_clip = 0.9f)}},
@@ -204,6 +203,8 @@ static void zeros_check(const char *name, const struct subject *subject, const s
 	for (size_t layer = 0; layer < subject->network.layer_count; layer++)
 		assert_zeros(name, run, 1, subject->network.widths[layer], gradients->dinputs[layer]);
 	if (!run->last_only) {
+		assert_zeros(name, run, 0, subject->network.widths[subject->network.layer_count],
+			     gradients->dinputs[subject->network.layer_count]);
 		assert_zeros(name, run, 0, subject->network.outputs, trace->y);
 		assert_zeros(name, run, 0, subject->network.outputs, trace->y_reverse);
 	}
