@@ -10,7 +10,7 @@
 
 #define UNTOUCHED 0xff /* as a floating-point number of any type: none */
 
-size_t sluice__array_bytes(size_t steps, size_t batch, size_t width, sluice_dtype type)
+size_t sluice__arrays_bytes(size_t steps, size_t batch, size_t width, sluice_dtype type)
 {
 	return (SLUICE__ARRAY_GAP + steps * batch * (width + SLUICE__ARRAY_GAP)) * sluice__storage_bytes(type);
 }

@@ -36,7 +36,7 @@ struct sluice__array {
 };
 
 /* Bytes that an array of this many rows needs, if it is given by pointers, too. */
-size_t sluice__array_bytes(size_t steps, size_t batch, size_t width, sluice_dtype type);
+size_t sluice__arrays_bytes(size_t steps, size_t batch, size_t width, sluice_dtype type);
 
 /* Makes everything in an array a value that is no number, and points to its steps. */
 void sluice__array_clear(struct sluice__array *array, size_t steps, size_t batch);

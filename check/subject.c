@@ -36,7 +36,7 @@ static struct sluice__array array_take(const struct sluice__subject *subject, ch
 	const struct sluice__subject_options *options = &subject->options;
 	struct sluice__array array = {.type = options->data, .width = width};
 
-	array.bytes = sluice__array_bytes(options->steps, options->batch, width, options->data);
+	array.bytes = sluice__arrays_bytes(options->steps, options->batch, width, options->data);
 	array.memory = take(block, total, array.bytes);
 	if (by_pointers && options->pointers)
 		array.pointers = take(block, total, options->steps * sizeof(*array.pointers));

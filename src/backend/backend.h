@@ -97,9 +97,12 @@ struct sluice__backend {
 	void (*release)(struct sluice__prepared *prepared);
 	/* Arguments have been checked; these cannot fail on the CPU. */
 	sluice_status (*forward)(const struct sluice__prepared *prepared, const sluice_run *run);
+	sluice_status (*block)(const struct sluice__prepared *prepared, const sluice_run *run);
 	sluice_status (*step)(const struct sluice__prepared *prepared, const sluice_run *run);
 	sluice_status (*backward)(const struct sluice__prepared *prepared, const sluice_run *run,
 				  const sluice_gradients *gradients);
+	/* The row of state, in the plan's number type, that rows start from where none is given. */
+	const void *(*start)(const struct sluice__prepared *prepared);
 	/* As snprintf. */
 	size_t (*describe)(const struct sluice__prepared *prepared, char *text, size_t capacity);
 	const char *(*kernels)(const struct sluice__prepared *prepared);

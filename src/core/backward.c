@@ -16,12 +16,37 @@ static void clear_gaps(const sluice_plan *plan, void *dparameters)
 	}
 }
 
+static sluice_status places_check(const sluice_plan *plan, const sluice_run *run, const sluice_gradients *gradients)
+{
+	const struct sluice__network *network = &plan->model->network;
+	const size_t y_count = run->last_only ? 1 : run->steps;
+	const struct sluice__place_of places[] = {
+		{"gradients", "dy", "dy", gradients->dy, gradients->dy_steps, y_count, gradients->dy_row,
+		 network->outputs, "outputs"},
+		{"gradients", "dy_reverse", "dy", gradients->dy_reverse, gradients->dy_reverse_steps, y_count,
+		 gradients->dy_row, network->outputs, "outputs"},
+		{"gradients", "dx", "dx", gradients->dx, (const void *const *)gradients->dx_steps, run->steps,
+		 gradients->dx_row, network->inputs, "inputs"},
+	};
+	SLUICE_TRY(sluice__second_result_check(plan, "gradients.dy_reverse", gradients->dy_reverse != NULL));
+	SLUICE_TRY(
+		sluice__second_result_check(plan, "gradients.dy_reverse_steps", gradients->dy_reverse_steps != NULL));
+	for (size_t each = 0; each < sizeof places / sizeof places[0]; each++) {
+		SLUICE_TRY(sluice__place_check(&places[each]));
+		if (run->packed && places[each].steps)
+			return SLUICE_INVALID("run.packed is set and gradients.%s_steps is given, expected data in one "
+					      "piece",
+					      places[each].name);
+	}
+	return SLUICE_OK;
+}
+
 sluice_status sluice_backward(const sluice_plan *plan, const sluice_run *given, const sluice_gradients *given_gradients)
 {
 	enum { ALL = SLUICE_ACCUMULATE_X | SLUICE_ACCUMULATE_PARAMETERS | SLUICE_ACCUMULATE_STATE };
 	sluice_run run;
 	sluice_gradients gradients;
-	SLUICE_TRY(sluice__run_check(plan, given, &run));
+	SLUICE_TRY(sluice__run_check(plan, given, false, &run));
 	if (!given_gradients)
 		return sluice__null("gradients");
 	SLUICE_TRY(sluice__argument(&gradients, sizeof gradients, given_gradients, "gradients"));
@@ -33,6 +58,7 @@ sluice_status sluice_backward(const sluice_plan *plan, const sluice_run *given, 
 	} else if (!run.tape) {
 		return sluice__null("run.tape");
 	}
+	SLUICE_TRY(places_check(plan, &run, &gradients));
 	if (gradients.accumulate & ~(unsigned)ALL)
 		return SLUICE_INVALID("gradients.accumulate is %#x, expected flags out of %#x", gradients.accumulate,
 				      (unsigned)ALL);

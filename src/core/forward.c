@@ -1,5 +1,6 @@
 /* forward.c exists to check a run completely before its first byte is written, then hand it to the backend. */
 #include "core/internal.h"
+#include "core/slots.h"
 
 static bool aligned(const void *pointer)
 {
@@ -13,16 +14,26 @@ static sluice_status size_check(const char *name, size_t value, size_t most)
 	return SLUICE_OK;
 }
 
-/* Fields whose place is kept but whose computation is not there yet. */
-static sluice_status unsupported_check(const sluice_run *run)
+static sluice_status alignment_check(const sluice_run *run)
 {
-	const char *field = run->lengths ? "lengths" : run->resets ? "resets" : NULL;
-	if (field)
-		return sluice_fail(SLUICE_UNSUPPORTED, "run.%s is given, it is not implemented", field);
-	return SLUICE_OK;
+	if (aligned(run->workspace) && aligned(run->tape) && aligned(run->initial_state) && aligned(run->final_state))
+		return SLUICE_OK;
+	return SLUICE_INVALID("run.%s is not aligned to %d bytes",
+			      !aligned(run->workspace)       ? "workspace"
+			      : !aligned(run->tape)          ? "tape"
+			      : !aligned(run->initial_state) ? "initial_state"
+							     : "final_state",
+			      SLUICE__ALIGNMENT);
 }
 
-sluice_status sluice__run_check(const sluice_plan *plan, const sluice_run *given, sluice_run *run)
+/* Whether anything is given that the usual run of a stream has not. */
+static bool has_places_or_time(const sluice_run *run)
+{
+	return run->lengths || run->batch_sizes || run->padding || run->packed || run->x_steps || run->y_steps ||
+	       run->y_reverse || run->y_reverse_steps || run->slots;
+}
+
+sluice_status sluice__run_check(const sluice_plan *plan, const sluice_run *given, bool single, sluice_run *run)
 {
 	if (!plan)
 		return sluice__null("plan");
@@ -37,45 +48,45 @@ sluice_status sluice__run_check(const sluice_plan *plan, const sluice_run *given
 	const struct sluice__limits *limits = &plan->prepared.limits;
 	SLUICE_TRY(size_check("steps", run->steps, limits->steps));
 	SLUICE_TRY(size_check("batch", run->batch, limits->batch));
-	SLUICE_TRY(unsupported_check(run));
-	run->steps = run->steps ? run->steps : limits->steps;
+	run->steps = single ? 1 : run->steps ? run->steps : limits->steps;
 	run->batch = run->batch ? run->batch : limits->batch;
-	if (!run->x)
+	if (!run->x && !run->x_steps)
 		return sluice__null("run.x");
 	if (!run->workspace)
 		return sluice__null("run.workspace");
-	if (!aligned(run->workspace) || !aligned(run->tape) || !aligned(run->initial_state) ||
-	    !aligned(run->final_state))
-		return SLUICE_INVALID("run.%s is not aligned to %d bytes",
-				      !aligned(run->workspace)       ? "workspace"
-				      : !aligned(run->tape)          ? "tape"
-				      : !aligned(run->initial_state) ? "initial_state"
-								     : "final_state",
-				      SLUICE__ALIGNMENT);
+	SLUICE_TRY(alignment_check(run));
 	if (run->tape && (!limits->training || limits->tape_mode == SLUICE_TAPE_OUTPUTS))
 		return SLUICE_INVALID("run.tape is given, the plan was created %s",
 				      limits->training ? "with tape_mode outputs" : "without training");
 	if ((unsigned)run->mask_shape > SLUICE_MASK_STEP)
 		return SLUICE_INVALID("run.mask_shape is %d, expected 0 to %d", (int)run->mask_shape, SLUICE_MASK_STEP);
-	return SLUICE_OK;
+	if (!has_places_or_time(run))
+		return SLUICE_OK;
+	SLUICE_TRY(sluice__time_check(plan, run));
+	SLUICE_TRY(sluice__places_check(plan, run));
+	return sluice__slots_check(run);
 }
 
 sluice_status sluice_forward(const sluice_plan *plan, const sluice_run *given)
 {
 	sluice_run run;
-	SLUICE_TRY(sluice__run_check(plan, given, &run));
+	SLUICE_TRY(sluice__run_check(plan, given, false, &run));
 	return plan->backend->forward(&plan->prepared, &run);
+}
+
+sluice_status sluice_block(const sluice_plan *plan, const sluice_run *given)
+{
+	sluice_run run;
+	SLUICE_TRY(sluice__run_check(plan, given, false, &run));
+	return plan->backend->block(&plan->prepared, &run);
 }
 
 sluice_status sluice_step(const sluice_plan *plan, const sluice_run *given)
 {
 	sluice_run run;
-	SLUICE_TRY(sluice__run_check(plan, given, &run));
+	SLUICE_TRY(sluice__run_check(plan, given, true, &run));
+	SLUICE_TRY(sluice__forward_check(plan));
 	const struct sluice__network *network = &plan->model->network;
-	for (size_t index = 0; index < network->layer_count; index++)
-		if (network->layers[index].reverse || network->layers[index].directions > 1)
-			return sluice_fail(SLUICE_UNSUPPORTED,
-					   "layer %zu runs in reverse: it needs its last step first", index);
 	for (size_t index = 0; run.training && index < network->layer_count; index++)
 		if (network->layers[index].options->dropconnect > 0)
 			return sluice_fail(
@@ -85,6 +96,5 @@ sluice_status sluice_step(const sluice_plan *plan, const sluice_run *given)
 				index);
 	if (run.tape)
 		return sluice_fail(SLUICE_UNSUPPORTED, "run.tape is given, a step keeps none: use sluice_forward");
-	run.steps = 1;
 	return plan->backend->step(&plan->prepared, &run);
 }

@@ -33,6 +33,8 @@ struct sluice_plan {
 	const sluice_model *model;
 	const struct sluice__backend *backend; /* the context's, or its twin that computes in f64 */
 	size_t real_bytes;                     /* of one number of states and of gradients of parameters */
+	void *zero_frame;                      /* one x of zeros */
+	size_t zero_frame_bytes;
 	struct sluice__prepared prepared;
 };
 
@@ -49,7 +51,26 @@ sluice_status sluice__gate_order(const char *order, const char *name, size_t pos
 /* Checks a layer by itself; what depends on the layer before is checked when the model is laid out. */
 sluice_status sluice__layer_check(const sluice_layer *layer, size_t index);
 
-/* The run with its defaults filled in, after all checks that forward, step and backward share. */
-sluice_status sluice__run_check(const sluice_plan *plan, const sluice_run *given, sluice_run *run);
+/* The run with its defaults filled in, after all checks that forward, step and backward share. single: of one step,
+ * whatever run.steps says. */
+sluice_status sluice__run_check(const sluice_plan *plan, const sluice_run *given, bool single, sluice_run *run);
+
+/* Lengths, padding and packed data; arrays and pointers to steps; slots. */
+sluice_status sluice__time_check(const sluice_plan *plan, const sluice_run *run);
+sluice_status sluice__places_check(const sluice_plan *plan, const sluice_run *run);
+sluice_status sluice__slots_check(const sluice_run *run);
+
+/* One array of the caller's, `name` of struct `owner`, or its steps: not both, none NULL, rows that do not overlap. */
+struct sluice__place_of {
+	const char *owner, *name, *row_name;
+	const void *whole;
+	const void *const *steps;
+	size_t count, row, width;
+	const char *width_name;
+};
+sluice_status sluice__place_check(const struct sluice__place_of *place);
+
+/* A second result, or its gradient, is only there if the last layer's are separate. */
+sluice_status sluice__second_result_check(const sluice_plan *plan, const char *field, bool given);
 
 #endif

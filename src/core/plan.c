@@ -118,8 +118,11 @@ sluice_status sluice_plan_create(const sluice_model *model, const sluice_plan_op
 		.level = context->level,
 		.limits = limits,
 	};
-	sluice_status status = plan->backend->prepare(&plan->prepared);
+	plan->zero_frame_bytes = model->network.inputs * sluice__dtype_bytes(limits.data);
+	plan->zero_frame = sluice__allocate(&context->allocator, plan->zero_frame_bytes);
+	sluice_status status = plan->zero_frame ? plan->backend->prepare(&plan->prepared) : SLUICE_OUT_OF_MEMORY;
 	if (status != SLUICE_OK) {
+		sluice__release(&context->allocator, plan->zero_frame, plan->zero_frame_bytes);
 		sluice__release(&context->allocator, plan, sizeof *plan);
 		return status;
 	}
@@ -134,6 +137,7 @@ void sluice_plan_destroy(sluice_plan *plan)
 	if (!plan)
 		return;
 	plan->backend->release(&plan->prepared);
+	sluice__release(&plan->model->context->allocator, plan->zero_frame, plan->zero_frame_bytes);
 	sluice__release(&plan->model->context->allocator, plan, sizeof *plan);
 }
 

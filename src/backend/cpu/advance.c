@@ -1,5 +1,5 @@
 /* advance.c exists to carry one layer and direction over one step: products, gates, and what follows them in order. */
-#include "backend/cpu/cpu.h"
+#include "backend/cpu/pass.h"
 
 #include <string.h>
 
@@ -37,7 +37,7 @@ void sluice__advance_prepare(struct strip *strip, const struct team *team)
 	const struct workspace_map *map = &pass->plan->map;
 	const size_t layer = strip->layer, direction = strip->direction;
 	if (pass_masks_h(pass, layer) && !sluice__noise_mask_changes(pass, layer))
-		sluice__noise_mask(pass, layer, direction, 0, strip->out_columns,
+		sluice__noise_mask(pass, layer, direction, 0, pass->batch, strip->out_columns,
 				   pass_piece(pass, map->mask[direction]));
 	if (!pass_thins(pass, layer))
 		return;
@@ -47,11 +47,39 @@ void sluice__advance_prepare(struct strip *strip, const struct team *team)
 	strip->recurrent_type = SLUICE__REAL_DTYPE;
 }
 
+/* The states before a step some of whose rows come from the start, or have to be kept: a copy, own columns. */
+static void restart(const struct strip *strip, const struct team *team, struct moment *moment)
+{
+	const struct pass *pass = strip->pass;
+	const struct packed_layer *packed = strip->packed;
+	const struct sluice__layer *sizes = &pass->prepared->network->layers[strip->layer];
+	const struct columns h_columns = strip->out_columns, c_columns = strip->columns;
+	const struct flags *cuts = pass_cuts(pass, strip->layer, strip->direction);
+	const real *start_h = pass_start(pass) + sizes->h[strip->direction];
+	const real *start_c = pass_start(pass) + sizes->c[strip->direction];
+	real *h = pass_piece(pass, pass->plan->map.cut_h[strip->direction]);
+	real *c = pass_piece(pass, pass->plan->map.cut_c[strip->direction]);
+	for (size_t row = 0; row < moment->rows; row++) {
+		const bool cut = cuts->row && cuts->row[moment->t * pass->batch + row];
+		const real *from_h = cut ? start_h : moment->h_before + row * packed->out_padded;
+		const real *from_c = cut ? start_c : moment->c_before + row * packed->padded;
+		memcpy(h + row * packed->out_padded + h_columns.first, from_h + h_columns.first,
+		       h_columns.vectors * sizeof *h);
+		memcpy(c + row * packed->padded + c_columns.first, from_c + c_columns.first,
+		       c_columns.vectors * sizeof *c);
+	}
+	moment->h_before = h;
+	moment->c_before = c;
+	team_wait(team);
+}
+
 void sluice__advance_place(const struct strip *strip, const struct record *record,
-			   const struct rows input[MOST_SEGMENTS], size_t t, struct moment *moment)
+			   const struct rows input[MOST_SEGMENTS], size_t t, const struct team *team,
+			   struct moment *moment)
 {
 	const size_t at = t * strip->pass->batch * SLUICE__GATES * strip->packed->padded;
 	moment->t = t;
+	moment->rows = pass_rows(strip->pass, t);
 	moment->start = moment->fused ? NULL : record->gates + at;
 	moment->gates = record->gates + at;
 	moment->arguments = record->arguments ? record->arguments + at : NULL;
@@ -59,6 +87,9 @@ void sluice__advance_place(const struct strip *strip, const struct record *recor
 		moment->input[each] = (struct rows){input[each].at + t * input[each].step, 0, input[each].row};
 	moment->h_before = history_before(&record->h, t);
 	moment->c_before = history_before(&record->c, t);
+	moment->held = flags_any(&strip->pass->when.holds, t);
+	if (moment->held || flags_any(pass_cuts(strip->pass, strip->layer, strip->direction), t))
+		restart(strip, team, moment);
 }
 
 /* --- x without weights --- */
@@ -70,30 +101,37 @@ static real input_at(const struct rows *segments, size_t segment_width, size_t t
 	return rows->at[t * rows->step + n * rows->row + column % segment_width];
 }
 
+static void place_row(const struct strip *strip, const struct rows x[MOST_SEGMENTS], size_t t, size_t row, real *gates)
+{
+	const struct pass *pass = strip->pass;
+	const struct packed_layer *packed = strip->packed;
+	const size_t lanes = pass->plan->kernels.lanes, hidden = packed->hidden, width = packed->segment[0].width;
+	const bool whole = packed->options->input == SLUICE_INPUT_GATES;
+	const size_t part = packed->reads_separate ? 0 : strip->direction;
+	const real *bias = packed_reals(pass->plan, strip->weights->bias);
+	for (size_t block = strip->first; block < strip->last; block++)
+		for (size_t gate = 0; gate < SLUICE__GATES; gate++) {
+			const size_t at = (block * SLUICE__GATES + gate) * lanes;
+			const size_t place = pass->prepared->limits.gate_place[gate];
+			const size_t first = whole ? (part * SLUICE__GATES + place) * hidden : 0;
+			for (size_t lane = 0; lane < lanes; lane++) {
+				const size_t unit = block * lanes + lane;
+				gates[at + lane] = bias[at + lane];
+				if (unit < hidden)
+					gates[at + lane] += input_at(x, width, t, row, first + unit);
+			}
+		}
+}
+
 void sluice__advance_place_input(const struct strip *strip, const struct rows x[MOST_SEGMENTS], size_t steps,
 				 real *gates)
 {
 	const struct pass *pass = strip->pass;
 	const struct packed_layer *packed = strip->packed;
-	const size_t lanes = pass->plan->kernels.lanes, hidden = packed->hidden;
-	const size_t gates_row = SLUICE__GATES * packed->padded, width = packed->segment[0].width;
-	const bool whole = packed->options->input == SLUICE_INPUT_GATES;
-	const real *bias = packed_reals(pass->plan, strip->weights->bias);
-	for (size_t row = 0; row < steps * pass->batch; row++)
-		for (size_t block = strip->first; block < strip->last; block++)
-			for (size_t gate = 0; gate < SLUICE__GATES; gate++) {
-				const size_t at = (block * SLUICE__GATES + gate) * lanes;
-				const size_t place = pass->prepared->limits.gate_place[gate];
-				const size_t first = whole ? (strip->direction * SLUICE__GATES + place) * hidden : 0;
-				real *to = gates + row * gates_row + at;
-				for (size_t lane = 0; lane < lanes; lane++) {
-					const size_t unit = block * lanes + lane;
-					to[lane] = bias[at + lane];
-					if (unit < hidden)
-						to[lane] += input_at(x, width, row / pass->batch, row % pass->batch,
-								     first + unit);
-				}
-			}
+	const size_t gates_row = SLUICE__GATES * packed->padded;
+	for (size_t t = 0; t < steps; t++)
+		for (size_t row = 0; row < pass_rows(pass, t); row++)
+			place_row(strip, x, t, row, gates + (t * pass->batch + row) * gates_row);
 }
 
 /* --- the parts of a step --- */
@@ -110,8 +148,8 @@ static struct rows masked_h(const struct strip *strip, const struct moment *mome
 	if (!pass_masks_h(pass, strip->layer))
 		return (struct rows){moment->h_before, 0, moment->h_before_row};
 	if (sluice__noise_mask_changes(pass, strip->layer))
-		sluice__noise_mask(pass, strip->layer, strip->direction, moment->t, columns, mask);
-	for (size_t row = 0; row < pass->batch; row++) {
+		sluice__noise_mask(pass, strip->layer, strip->direction, moment->t, moment->rows, columns, mask);
+	for (size_t row = 0; row < moment->rows; row++) {
 		const real *h = moment->h_before + row * moment->h_before_row + columns.first;
 		const size_t at = row * padded + columns.first;
 		for (size_t j = 0; j < columns.units; j++)
@@ -144,7 +182,7 @@ static struct sluice__step job_of(const struct strip *strip, const struct moment
 {
 	const struct packed_layer *packed = strip->packed;
 	return (struct sluice__step){
-		.rows = strip->pass->batch,
+		.rows = moment->rows,
 		.first = strip->first,
 		.last = strip->last,
 		.descending = moment->descending,
@@ -164,23 +202,22 @@ static struct sluice__step job_of(const struct strip *strip, const struct moment
 }
 
 /* A product over all rows of one step, for the vectors first .. last-1 of its result, whole panels. */
-static void multiply(const struct strip *strip, const struct rows *a, size_t depth, size_t offset, size_t width,
-		     size_t first, size_t last, bool add, real *c, size_t c_row)
+static void multiply(const struct strip *strip, size_t rows, const struct rows *a, size_t depth, size_t offset,
+		     size_t width, size_t first, size_t last, bool add, real *c, size_t c_row)
 {
 	const struct pass *pass = strip->pass;
 	const struct cpu_plan *plan = pass->plan;
 	const struct columns columns = sluice__pass_columns(pass, width, first, last);
 	const struct product product = {
 		.last = 1,
-		.batch = pass->batch,
-		.a = {a->at, pass->batch * a->row, a->row},
+		.batch = rows,
+		.a = {a->at, 0, a->row},
 		.depth = depth,
 		.width = columns.units,
 		.panels = packed_panels(plan, offset + first * plan->kernels.lanes * depth * plan->panel_bytes),
 		.type = plan->panel_type,
 		.add = add,
 		.c = c + columns.first,
-		.c_step = pass->batch * c_row,
 		.c_row = c_row,
 		.c_padded = c_row % SLUICE__PAD == 0,
 	};
@@ -195,10 +232,10 @@ static void finish_output(const struct strip *strip, const struct sluice__step *
 	const struct packed_layer *packed = strip->packed;
 	real *waiting = pass_piece(pass, pass->plan->map.waiting[strip->direction]);
 	const struct rows e = {job->c, 0, job->c_row};
-	multiply(strip, &e, packed->hidden, strip->weights->memory, packed->hidden, strip->late_first, strip->late_last,
-		 true, waiting, packed->padded);
+	multiply(strip, job->rows, &e, packed->hidden, strip->weights->memory, packed->hidden, strip->late_first,
+		 strip->late_last, true, waiting, packed->padded);
 	const struct sluice__output output = {
-		.rows = pass->batch,
+		.rows = job->rows,
 		.first = strip->late_first,
 		.last = strip->late_last,
 		.cell = &strip->weights->cell,
@@ -215,10 +252,10 @@ static void finish_output(const struct strip *strip, const struct sluice__step *
 	pass->plan->kernels.output(&output);
 }
 
-static void clip_rows(const struct strip *strip, real *h, size_t h_row, real clip)
+static void clip_rows(const struct strip *strip, size_t rows, real *h, size_t h_row, real clip)
 {
 	const struct columns columns = strip->out_columns;
-	for (size_t row = 0; row < strip->pass->batch; row++) {
+	for (size_t row = 0; row < rows; row++) {
 		real *at = h + row * h_row + columns.first;
 		for (size_t j = 0; j < columns.units; j++)
 			at[j] = at[j] > clip ? clip : at[j] < -clip ? -clip : at[j];
@@ -226,26 +263,27 @@ static void clip_rows(const struct strip *strip, real *h, size_t h_row, real cli
 }
 
 /* h = clip(P q), own columns, once all of q [N,padded] is there. */
-static void project(const struct strip *strip, const real *q, real *h, size_t h_row)
+static void project(const struct strip *strip, size_t rows, const real *q, real *h, size_t h_row)
 {
 	const struct packed_layer *packed = strip->packed;
-	const struct rows rows = {q, 0, packed->padded};
-	multiply(strip, &rows, packed->hidden, strip->weights->projection, packed->out, strip->out_first,
+	const struct rows q_rows = {q, 0, packed->padded};
+	multiply(strip, rows, &q_rows, packed->hidden, strip->weights->projection, packed->out, strip->out_first,
 		 strip->out_last, false, h, h_row);
 	if (packed->options->projection_clip > 0)
-		clip_rows(strip, h, h_row, (real)packed->options->projection_clip);
+		clip_rows(strip, rows, h, h_row, (real)packed->options->projection_clip);
 }
 
-void sluice__advance_project(const struct strip *strip, const real *q, real *h, size_t h_row, const struct team *team)
+void sluice__advance_project(const struct strip *strip, size_t rows, const real *q, real *h, size_t h_row,
+			     const struct team *team)
 {
 	team_wait(team);
-	project(strip, q, h, h_row);
+	project(strip, rows, q, h, h_row);
 	team_wait(team);
 }
 
 /* to = z before + (1 - z) fresh, z being drawn for this step; to may be either. */
-static void zoneout(const struct strip *strip, size_t t, bool of_c, const real *before, size_t before_row,
-		    const real *fresh, size_t fresh_row, real *to, size_t to_row)
+static void zoneout(const struct strip *strip, const struct moment *moment, bool of_c, const real *before,
+		    size_t before_row, const real *fresh, size_t fresh_row, real *to, size_t to_row)
 {
 	const struct pass *pass = strip->pass;
 	const struct columns columns = of_c ? strip->columns : strip->out_columns;
@@ -253,8 +291,8 @@ static void zoneout(const struct strip *strip, size_t t, bool of_c, const real *
 	/* Threads may own other columns of h than of c, and need not be at the same of the two. */
 	const size_t *maps = of_c ? pass->plan->map.zone_c : pass->plan->map.zone_h;
 	real *zone = pass_piece(pass, maps[strip->direction]);
-	sluice__noise_zoneout(pass, strip->layer, strip->direction, t, of_c, columns, zone, row_stride);
-	for (size_t row = 0; row < pass->batch; row++)
+	sluice__noise_zoneout(pass, strip->layer, strip->direction, moment->t, of_c, columns, zone, row_stride);
+	for (size_t row = 0; row < moment->rows; row++)
 		for (size_t j = columns.first; j < columns.first + columns.units; j++) {
 			const real z = zone[row * row_stride + j];
 			to[row * to_row + j] = z * before[row * before_row + j] + (1 - z) * fresh[row * fresh_row + j];
@@ -263,15 +301,15 @@ static void zoneout(const struct strip *strip, size_t t, bool of_c, const real *
 
 static void copy_c(const struct strip *strip, const struct sluice__step *job, const struct moment *moment)
 {
-	for (size_t row = 0; row < strip->pass->batch; row++)
+	for (size_t row = 0; row < moment->rows; row++)
 		memcpy(moment->c + row * moment->c_row + strip->columns.first,
 		       job->c + row * job->c_row + strip->columns.first, strip->columns.units * sizeof *job->c);
 }
 
-void sluice__advance_round(const struct strip *strip, real *h, size_t h_row)
+void sluice__advance_round(const struct strip *strip, size_t rows, real *h, size_t h_row)
 {
 	const struct pass *pass = strip->pass;
-	for (size_t row = 0; row < pass->batch; row++)
+	for (size_t row = 0; row < rows; row++)
 		pass->plan->kernels.round_to(pass->prepared->limits.data, strip->out_columns.units,
 					     h + row * h_row + strip->out_columns.first);
 }
@@ -285,7 +323,7 @@ static void show(const struct strip *strip, const struct moment *moment)
 	const struct columns out = strip->out_columns, columns = strip->columns;
 	const size_t h_at = layer->h_column[strip->direction], c_at = layer->c_column[strip->direction];
 	const size_t lanes = pass->plan->kernels.lanes, gates_row = SLUICE__GATES * strip->packed->padded;
-	for (size_t n = 0; n < pass->batch; n++) {
+	for (size_t n = 0; n < moment->rows; n++) {
 		if (pass->run->h)
 			sluice__exchange_store(pass, pass->run->h, network->h_width, moment->t, n, h_at + out.first,
 					       out.units, moment->h + n * moment->h_row + out.first);
@@ -312,7 +350,7 @@ static void advance_options(const struct strip *strip, const struct moment *mome
 	const struct workspace_map *map = &pass->plan->map;
 	const struct packed_layer *packed = strip->packed;
 	const sluice_layer *options = packed->options;
-	const size_t direction = strip->direction, t = moment->t;
+	const size_t direction = strip->direction;
 	const struct rows h = masked_h(strip, moment, team);
 	struct sluice__step job = job_of(strip, moment);
 	set_operands(strip, moment, &h, &job);
@@ -339,17 +377,39 @@ static void advance_options(const struct strip *strip, const struct moment *mome
 			team_wait(team);
 	}
 	if (options->projection)
-		project(strip, q, moment->h, moment->h_row);
+		project(strip, moment->rows, q, moment->h, moment->h_row);
 	if (options->zoneout_c > 0)
-		zoneout(strip, t, true, moment->c_before, moment->c_before_row, job.c, job.c_row, moment->c,
+		zoneout(strip, moment, true, moment->c_before, moment->c_before_row, job.c, job.c_row, moment->c,
 			moment->c_row);
 	else if (fresh)
 		copy_c(strip, &job, moment);
 	if (options->zoneout_h > 0)
-		zoneout(strip, t, false, moment->h_before, moment->h_before_row, moment->h, moment->h_row, moment->h,
-			moment->h_row);
+		zoneout(strip, moment, false, moment->h_before, moment->h_before_row, moment->h, moment->h_row,
+			moment->h, moment->h_row);
 	if (pass->plan->widens_data)
-		sluice__advance_round(strip, moment->h, moment->h_row);
+		sluice__advance_round(strip, moment->rows, moment->h, moment->h_row);
+}
+
+/* Rows that are held have their old state after all, and gates of zero: whatever x was, nothing is left of it. */
+static void hold(const struct strip *strip, const struct moment *moment)
+{
+	const struct pass *pass = strip->pass;
+	const struct columns out = strip->out_columns, columns = strip->columns;
+	const size_t gates_row = SLUICE__GATES * strip->packed->padded;
+	for (size_t row = 0; row < moment->rows; row++) {
+		const size_t at = row * gates_row + SLUICE__GATES * columns.first;
+		const size_t bytes = SLUICE__GATES * columns.vectors * sizeof(real);
+		if (!pass->when.holds.row[moment->t * pass->batch + row])
+			continue;
+		memcpy(moment->h + row * moment->h_row + out.first,
+		       moment->h_before + row * moment->h_before_row + out.first, out.units * sizeof(real));
+		memcpy(moment->c + row * moment->c_row + columns.first,
+		       moment->c_before + row * moment->c_before_row + columns.first, columns.units * sizeof(real));
+		if (moment->gates)
+			memset(moment->gates + at, 0, bytes);
+		if (moment->arguments)
+			memset(moment->arguments + at, 0, bytes);
+	}
 }
 
 void sluice__advance(const struct strip *strip, const struct moment *moment, const struct team *team)
@@ -362,6 +422,11 @@ void sluice__advance(const struct strip *strip, const struct moment *moment, con
 		pass->plan->kernels.step(&job);
 	} else {
 		advance_options(strip, moment, team);
+	}
+	if (moment->held) {
+		/* Others may have written gates of these columns. */
+		team_wait(team);
+		hold(strip, moment);
 	}
 	team_wait(team);
 	if (moment->shows)

@@ -1,35 +1,37 @@
 /* backward.c exists to carry gradients down the stack: from y to each layer, from each layer to what it read. */
-#include "backend/cpu/cpu.h"
+#include "backend/cpu/pass.h"
 
 #include <string.h>
 
 /* --- to the layer below, or to x --- */
 
-/* Where the gradient of a layer's input goes: a segment of the layer below, or dx. */
-static struct rows input_gradient(const struct pass *pass, size_t index, size_t segment)
+/* Where the gradient of what a direction reads goes: a result of the layer below, or dx. */
+static struct rows input_gradient(const struct pass *pass, size_t index, size_t direction, size_t segment)
 {
 	if (index > 0) {
 		const size_t row = pass_dy_row(pass, index - 1);
-		return (struct rows){pass_dy_of(pass, index - 1) +
-					     segment * pass->plan->layers[index].segment[segment].padded,
+		const size_t result = pass->plan->layers[index].reads_separate ? direction : segment;
+		return (struct rows){pass_dy_of(pass, index - 1) + result * pass->plan->layers[index - 1].out_padded,
 				     pass->batch * row, row};
 	}
 	return sluice__pass_dx(pass);
 }
 
-/* Whether the first direction adds to what is there. */
-static bool adds_input(const struct pass *pass, size_t index)
+/* Whether a direction adds to what is there: what the other one has put there, or the caller. */
+static bool adds_input(const struct pass *pass, size_t index, size_t direction)
 {
-	return index == 0 && pass_accumulates(pass, SLUICE_ACCUMULATE_X);
+	if (index == 0 && pass_accumulates(pass, SLUICE_ACCUMULATE_X))
+		return true;
+	return direction > 0 && !pass->plan->layers[index].reads_separate;
 }
 
 /* Zeros behind the columns of the layer below, which its own way back reads by vectors. */
-static void clear_input_padding(const struct pass *pass, size_t index, struct sluice__range steps)
+static void clear_input_padding(const struct pass *pass, size_t index, size_t direction, struct sluice__range steps)
 {
 	const struct packed_layer *packed = &pass->plan->layers[index];
 	for (size_t each = 0; index > 0 && each < packed->segments; each++) {
 		const struct segment *segment = &packed->segment[each];
-		const struct rows to = input_gradient(pass, index, each);
+		const struct rows to = input_gradient(pass, index, direction, each);
 		for (size_t row = steps.first * pass->batch; row < steps.last * pass->batch; row++)
 			memset((real *)to.at + row * to.row + segment->width, 0,
 			       (segment->padded - segment->width) * sizeof(real));
@@ -42,15 +44,18 @@ static void place_gradient(struct pass *pass, size_t index, size_t direction, st
 	const struct packed_layer *packed = &pass->plan->layers[index];
 	const size_t hidden = packed->hidden, da_row = SLUICE__GATES * packed->span;
 	const bool whole = packed->options->input == SLUICE_INPUT_GATES;
-	const bool add = adds_input(pass, index) || (!whole && direction > 0);
+	/* Gates of two directions lie side by side. */
+	const bool add = adds_input(pass, index, whole ? 0 : direction);
 	const real *da = pass_piece(pass, pass->plan->map.da[direction]);
-	const size_t first = whole ? direction * SLUICE__GATES * hidden : 0;
+	const size_t first = whole && !packed->reads_separate ? direction * SLUICE__GATES * hidden : 0;
 	const size_t width = packed->segment[0].width;
-	clear_input_padding(pass, index, steps);
+	clear_input_padding(pass, index, direction, steps);
 	for (size_t row = steps.first * pass->batch; row < steps.last * pass->batch; row++)
-		for (size_t j = 0; j < (whole ? SLUICE__GATES : 1) * hidden; j++) {
+		for (size_t j = 0;
+		     row % pass->batch < pass_rows(pass, row / pass->batch) && j < (whole ? SLUICE__GATES : 1) * hidden;
+		     j++) {
 			const size_t column = first + j, unit = j % hidden;
-			const struct rows to = input_gradient(pass, index, column / width);
+			const struct rows to = input_gradient(pass, index, direction, column / width);
 			real *at = (real *)to.at + row / pass->batch * to.step + row % pass->batch * to.row +
 				   column % width;
 			real sum = add ? *at : 0;
@@ -73,17 +78,18 @@ static void direction_input(struct pass *pass, size_t index, size_t direction, c
 	}
 	for (size_t each = 0; each < packed->segments; each++) {
 		const struct segment *segment = &packed->segment[each];
-		const struct rows to = input_gradient(pass, index, each);
+		const struct rows to = input_gradient(pass, index, direction, each);
 		const struct product product = {
 			.first = own.first,
 			.last = own.last,
 			.batch = pass->batch,
+			.when = &pass->when,
 			.a = {pass_piece(pass, pass->plan->map.da[direction]), pass->batch * depth, depth},
 			.depth = depth,
 			.width = segment->width,
 			.panels = packed_panels(pass->plan, segment->backward[direction]),
 			.type = pass->plan->panel_type,
-			.add = direction > 0 || adds_input(pass, index),
+			.add = adds_input(pass, index, direction),
 			.c = (real *)to.at,
 			.c_step = to.step,
 			.c_row = to.row,
@@ -93,58 +99,71 @@ static void direction_input(struct pass *pass, size_t index, size_t direction, c
 	}
 }
 
-/* The gradient of a layer's output passes the mask that the output passed. */
-static void undrop(struct pass *pass, size_t layer, const struct team *team)
+/* The gradient of a layer's output passes the mask that the output passed, and goes to both directions if these were
+ * added. */
+static void undo_output(struct pass *pass, size_t layer, const struct team *team)
 {
+	const struct packed_layer *packed = &pass->plan->layers[layer];
 	const struct sluice__range own = sluice__share(pass->steps, team->index, team->count);
-	const size_t row = pass_dy_row(pass, layer);
-	if (!sluice__pass_input_dropped(pass, layer + 1))
-		return;
-	for (size_t direction = 0; direction < pass->plan->layers[layer].directions; direction++) {
-		real *dy = pass_dy_of(pass, layer) + direction * pass->plan->layers[layer].out_padded;
-		sluice__noise_dropout(pass, layer, direction, own, dy, row, dy, row);
-	}
+	const size_t row = pass_dy_row(pass, layer), padded = packed->out_padded;
+	real *dy = pass_dy_of(pass, layer);
+	for (size_t result = 0; result < packed->results && sluice__pass_input_dropped(pass, layer + 1); result++)
+		sluice__noise_dropout(pass, layer, result, own, dy + result * padded, row, dy + result * padded, row);
+	for (size_t t = own.first; packed->options->combination == SLUICE_ADD && t < own.last; t++)
+		for (size_t n = 0; n < pass_rows(pass, t); n++) {
+			real *at = dy + (t * pass->batch + n) * row;
+			memcpy(at + padded, at, padded * sizeof *at);
+		}
 }
 
 static void layer_below(struct pass *pass, size_t index, const struct team *team)
 {
-	if (index == 0 && !pass->gradients->dx)
+	const struct array dx = sluice__array_dx(pass);
+	if (index == 0 && !array_given(&dx))
 		return;
 	for (size_t direction = 0; direction < pass->plan->layers[index].directions; direction++)
 		direction_input(pass, index, direction, team);
 	if (index > 0) {
-		undrop(pass, index - 1, team);
+		undo_output(pass, index - 1, team);
 		return;
 	}
-	if (!pass->plan->widens_data)
+	if (sluice__array_direct(pass, &dx))
 		return;
 	team_wait(team);
-	sluice__exchange_out(pass, team, pass_piece(pass, pass->plan->map.dx), pass->prepared->network->inputs,
-			     pass->steps, pass->gradients->dx);
+	sluice__exchange_out(pass, team, pass_piece(pass, pass->plan->map.dx), &dx);
 }
 
 /* --- the top of the stack --- */
 
-/* Where the gradient of the first step of y goes in a direction of the last layer. */
-static real *top_gradient(const struct pass *pass, size_t direction)
+/* Where the gradient of a result of the last layer is put together: in its place [T,N], or for all last steps in one
+ * place [N], from where they go to their steps. */
+static struct rows top_gradient(const struct pass *pass, size_t result)
 {
 	const size_t layer = pass->plan->layer_count - 1, row = pass_dy_row(pass, layer);
-	const size_t t = pass->run->last_only ? pass_last_step(pass, layer, direction) : 0;
-	return pass_dy_of(pass, layer) + t * pass->batch * row + direction * pass->plan->layers[layer].out_padded;
+	const size_t column = result * pass->plan->layers[layer].out_padded;
+	if (pass->run->last_only)
+		return (struct rows){pass_piece(pass, pass->plan->map.dlast) + column, pass->batch * row, row};
+	return (struct rows){pass_dy_of(pass, layer) + column, pass->batch * row, row};
+}
+
+/* Rows of step t of y. */
+static size_t y_rows(const struct pass *pass, size_t t)
+{
+	return pass->run->last_only ? pass->when.present : pass_rows(pass, t);
 }
 
 static void copy_dy(struct pass *pass, struct sluice__range steps)
 {
-	const size_t layer = pass->plan->layer_count - 1, to_row = pass_dy_row(pass, layer);
-	const struct packed_layer *packed = &pass->plan->layers[layer];
-	const struct rows dy = sluice__pass_dy(pass);
-	for (size_t direction = 0; direction < packed->directions; direction++) {
-		real *to = top_gradient(pass, direction);
-		for (size_t row = steps.first * pass->batch; row < steps.last * pass->batch; row++)
-			memcpy(to + row * to_row,
-			       dy.at + row / pass->batch * dy.step + row % pass->batch * dy.row +
-				       direction * packed->out,
-			       packed->out * sizeof *to);
+	const struct packed_layer *packed = &pass->plan->layers[pass->plan->layer_count - 1];
+	const bool separate = pass->prepared->network->separate;
+	for (size_t result = 0; result < packed->results; result++) {
+		const struct array array = sluice__array_dy(pass, separate ? result : 0);
+		const struct rows to = top_gradient(pass, result), dy = sluice__pass_dy(pass, separate ? result : 0);
+		const size_t column = separate ? 0 : result * packed->out;
+		for (size_t t = steps.first; array_given(&array) && t < steps.last; t++)
+			for (size_t row = 0; row < y_rows(pass, t); row++)
+				memcpy((real *)to.at + t * to.step + row * to.row,
+				       dy.at + t * dy.step + row * dy.row + column, packed->out * sizeof(real));
 	}
 }
 
@@ -152,79 +171,105 @@ static void readout_input(struct pass *pass, struct sluice__range steps)
 {
 	const struct cpu_plan *plan = pass->plan;
 	const struct sluice__network *network = pass->prepared->network;
-	const size_t layer = network->layer_count - 1;
 	for (size_t each = 0; each < plan->readout.segments; each++) {
+		const struct rows to = top_gradient(pass, each);
 		const struct product product = {
 			.first = steps.first,
 			.last = steps.last,
-			.batch = pass->batch,
-			.a = sluice__pass_dy(pass),
+			.batch = pass->run->last_only ? pass->when.present : pass->batch,
+			.when = pass->run->last_only ? NULL : &pass->when,
+			.a = sluice__pass_dy(pass, 0),
 			.depth = network->outputs,
-			.width = plan->layers[layer].out,
+			.width = plan->layers[network->layer_count - 1].out,
 			.panels = packed_panels(plan, plan->readout.backward[each]),
 			.type = plan->panel_type,
-			.c = top_gradient(pass, each),
-			.c_row = pass_dy_row(pass, layer),
-			.c_step = pass->batch * pass_dy_row(pass, layer),
+			.c = (real *)to.at,
+			.c_row = to.row,
+			.c_step = to.step,
 			.c_padded = true,
 		};
 		sluice__matrix_multiply(&plan->kernels, &product);
 	}
 }
 
+/* Gradients of each row's last steps, dropped as these were, to their steps. */
+static void spread_last(struct pass *pass, const struct team *team)
+{
+	const size_t layer = pass->plan->layer_count - 1, row_reals = pass_dy_row(pass, layer);
+	const struct packed_layer *packed = &pass->plan->layers[layer];
+	const struct sluice__range own = sluice__share(pass->when.present, team->index, team->count);
+	const size_t padded = packed->out_padded;
+	for (size_t row = own.first; row < own.last; row++) {
+		real *results = pass_piece(pass, pass->plan->map.dlast) + row * row_reals;
+		sluice__forward_drop_last(pass, row, results);
+		for (size_t direction = 0; direction < packed->directions; direction++) {
+			const size_t t = pass_end_of(pass, layer, direction, row, true);
+			const size_t result = direction < packed->results ? direction : 0;
+			memcpy(pass_dy_of(pass, layer) + (t * pass->batch + row) * row_reals + direction * padded,
+			       results + result * padded, packed->out * sizeof *results);
+		}
+	}
+}
+
+/* Zeros where the gradients of the top go: in padding, and in steps and results that have none. */
+static void clear_top(struct pass *pass, const struct team *team)
+{
+	const size_t layer = pass->plan->layer_count - 1, row = pass_dy_row(pass, layer);
+	const struct sluice__range own = sluice__share(pass->steps, team->index, team->count);
+	for (size_t t = own.first; t < own.last; t++)
+		memset(pass_dy_of(pass, layer) + t * pass->batch * row, 0, pass_rows(pass, t) * row * sizeof(real));
+	if (pass->run->last_only && team->index == 0)
+		memset(pass_piece(pass, pass->plan->map.dlast), 0, pass->batch * row * sizeof(real));
+	team_wait(team);
+}
+
 static void top(struct pass *pass, const struct team *team)
 {
 	const struct sluice__network *network = pass->prepared->network;
-	const size_t layer = network->layer_count - 1, steps = pass_y_steps(pass);
-	const size_t row = pass_dy_row(pass, layer);
-	const struct sluice__range own = sluice__share(steps, team->index, team->count);
-	const struct sluice__range all = sluice__share(pass->steps * pass->batch, team->index, team->count);
+	const struct sluice__range own = sluice__share(pass_y_steps(pass), team->index, team->count);
 	if (network->readout && pass->gradients->dparameters)
 		sluice__parameters_readout(pass, team);
-	if (!pass->gradients->dy)
+	if (!pass_has_dy(pass))
 		return;
-	/* Padding, and all steps but the last ones if these alone have a gradient. */
-	memset(pass_dy_of(pass, layer) + all.first * row, 0, (all.last - all.first) * row * sizeof(real));
-	team_wait(team);
+	clear_top(pass, team);
 	if (network->readout)
 		readout_input(pass, own);
 	else
 		copy_dy(pass, own);
+	team_wait(team);
 	if (pass->run->last_only)
-		team_wait(team);
-	if (network->readout)
-		undrop(pass, layer, team);
+		spread_last(pass, team);
+	else
+		undo_output(pass, network->layer_count - 1, team);
 	team_wait(team);
 }
 
-/* The user's arrays of 16 bits as reals. */
-static void widen_user(struct pass *pass, const struct team *team)
+/* The caller's arrays as reals, where they are not used as they lie. */
+static void copy_in(struct pass *pass, const struct team *team)
 {
-	const struct sluice__network *network = pass->prepared->network;
 	const struct workspace_map *map = &pass->plan->map;
-	if (!pass->plan->widens_data)
-		return;
-	sluice__exchange_in(pass, team, pass->run->x, network->inputs, pass->steps, pass_piece(pass, map->x));
-	if (pass->gradients->dy)
-		sluice__exchange_in(pass, team, pass->gradients->dy, network->outputs, pass_y_steps(pass),
-				    pass_piece(pass, map->y));
-	if (pass->gradients->dx && pass_accumulates(pass, SLUICE_ACCUMULATE_X))
-		sluice__exchange_in(pass, team, pass->gradients->dx, network->inputs, pass->steps,
-				    pass_piece(pass, map->dx));
+	const bool adds = pass_accumulates(pass, SLUICE_ACCUMULATE_X);
+	const struct array arrays[] = {sluice__array_x(pass), sluice__array_dy(pass, 0), sluice__array_dy(pass, 1),
+				       sluice__array_dx(pass)};
+	const size_t copies[] = {map->x, map->y[0], map->y[1], map->dx};
+	for (size_t each = 0; each < sizeof arrays / sizeof arrays[0]; each++)
+		if (array_given(&arrays[each]) && !sluice__array_direct(pass, &arrays[each]) && (each < 3 || adds))
+			sluice__exchange_in(pass, team, &arrays[each], pass_piece(pass, copies[each]));
+	sluice__exchange_blank(pass, team);
 	team_wait(team);
 }
 
 static void backward(struct pass *pass, const struct team *team)
 {
 	const size_t count = pass->plan->layer_count;
-	widen_user(pass, team);
+	copy_in(pass, team);
 	sluice__restore_h(pass, count - 1, team);
-	sluice__restore_dropped(pass, count, team);
+	sluice__restore_input(pass, count, team);
 	top(pass, team);
 	for (size_t layer = count; layer-- > 0;) {
 		if (layer > 0)
 			sluice__restore_h(pass, layer - 1, team);
-		sluice__restore_dropped(pass, layer, team);
+		sluice__restore_input(pass, layer, team);
 		sluice__restore_gates(pass, layer, team);
 		sluice__pass_directions(pass, layer, team, sluice__through_time);
 		if (pass->gradients->dparameters)
@@ -244,6 +289,7 @@ sluice_status sluice__cpu_backward(const struct sluice__prepared *prepared, cons
 			    .gradients = gradients,
 			    .steps = run->steps,
 			    .batch = run->batch};
+	sluice__schedule_make(&pass);
 	sluice__pass_run(&pass, pass.plan->threads, backward);
 	return SLUICE_OK;
 }

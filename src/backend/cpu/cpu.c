@@ -15,10 +15,10 @@ static size_t largest(size_t a, size_t b)
 
 /* Sizes that workspaces must have for any layer, and what some layer needs at all. */
 struct widths {
-	size_t padded, out, features,
-		inputs; /* of one direction; of a layer's padded output; of any product's columns */
+	size_t padded, out, features, both,
+		inputs; /* of one direction; of a layer's padded results; of all its h; of any product's columns */
 	size_t thinned, thinned_back, recurrent; /* reals of R with DropConnect's mask, packed and plain */
-	bool bidirectional, dropout, arguments, projection, zoneout_c;
+	bool bidirectional, dropout, makes, arguments, projection, zoneout_c;
 };
 
 static void widen_by(struct widths *widths, const struct cpu_plan *plan, const struct sluice__layer *sizes,
@@ -28,9 +28,11 @@ static void widen_by(struct widths *widths, const struct cpu_plan *plan, const s
 	const size_t lanes = plan->kernels.lanes, depth = SLUICE__GATES * layer->span;
 	widths->padded = largest(widths->padded, layer->padded);
 	widths->out = largest(widths->out, layer->out_padded);
-	widths->features = largest(widths->features, layer->directions * layer->out_padded);
+	widths->features = largest(widths->features, layer->results * layer->out_padded);
+	widths->both = largest(widths->both, layer->directions * layer->out_padded);
 	widths->inputs = largest(widths->inputs, largest(largest(layer->padded, layer->out_padded), sizes->inputs));
 	widths->bidirectional = widths->bidirectional || layer->directions > 1;
+	widths->makes = widths->makes || options->dropout > 0 || options->combination == SLUICE_ADD;
 	widths->dropout = widths->dropout || options->dropout > 0;
 	widths->arguments = widths->arguments || layer->keeps_arguments;
 	widths->projection = widths->projection || options->projection;
@@ -71,11 +73,15 @@ static void map_shared(struct cpu_plan *plan, const struct sluice__limits *limit
 		       struct sluice__ledger *ledger)
 {
 	struct workspace_map *map = &plan->map;
-	const size_t batch = limits->batch, rows = plan->widens_data ? limits->steps * batch : 0;
+	const size_t batch = limits->batch, rows = limits->steps * batch;
+	sluice__schedule_book(map, limits, ledger);
 	map->x = book_reals(ledger, rows, network->inputs);
-	map->y = book_reals(ledger, rows, network->outputs);
+	map->y[0] = book_reals(ledger, rows, network->outputs);
+	map->y[1] = book_reals(ledger, network->separate ? rows : 0, network->outputs);
 	map->last = book_reals(ledger, batch, widths->features);
 	for (size_t direction = 0; direction < (widths->bidirectional ? 2 : 1); direction++) {
+		map->cut_h[direction] = book_reals(ledger, batch, widths->out);
+		map->cut_c[direction] = book_reals(ledger, batch, widths->padded);
 		map->mask[direction] = book_reals(ledger, batch, widths->out);
 		map->masked[direction] = book_reals(ledger, batch, widths->out);
 		map->zone_h[direction] = book_reals(ledger, batch, widths->out);
@@ -103,7 +109,7 @@ static void map_forward(struct cpu_plan *plan, const struct sluice__limits *limi
 		map->h[1][direction] = book_reals(ledger, slots, widths->out);
 		map->c[direction] = book_reals(ledger, outputs ? slots : batch, widths->padded);
 	}
-	map->dropped = book_reals(ledger, widths->dropout ? rows : 0, widths->features);
+	map->made = book_reals(ledger, widths->makes ? rows : 0, widths->features);
 	map->step_h = book_reals(ledger, batch, widths->out);
 	map->step_x = book_reals(ledger, widths->dropout ? batch : 0, widths->out);
 	map->step_state = book_reals(ledger, batch, state_row);
@@ -119,6 +125,10 @@ static void map_backward(struct cpu_plan *plan, const struct sluice__limits *lim
 	for (size_t direction = 0; direction < (widths->bidirectional ? 2 : 1); direction++) {
 		map->da[direction] = book_reals(ledger, rows, SLUICE__GATES * widths->padded);
 		map->dh[direction] = book_reals(ledger, batch, widths->out);
+		map->held_h[direction] = book_reals(ledger, batch, widths->out);
+		map->held_c[direction] = book_reals(ledger, batch, widths->padded);
+		map->dstart_h[direction] = book_reals(ledger, 1, widths->out);
+		map->dstart_c[direction] = book_reals(ledger, 1, widths->padded);
 		map->dc[direction] = book_reals(ledger, batch, widths->padded);
 		map->dr[direction] = book_reals(ledger, widths->projection ? rows : batch, widths->out);
 		map->dq[direction] = book_reals(ledger, batch, widths->padded);
@@ -131,9 +141,10 @@ static void map_backward(struct cpu_plan *plan, const struct sluice__limits *lim
 		map->thinned_back[direction] = book_reals(ledger, widths->thinned_back, 1);
 		map->drecurrent[direction] = book_reals(ledger, widths->recurrent, 1);
 	}
-	map->dx = book_reals(ledger, plan->widens_data ? rows : 0, network->inputs);
-	map->dy[0] = book_reals(ledger, rows, widths->features);
-	map->dy[1] = book_reals(ledger, rows, widths->features);
+	map->dx = book_reals(ledger, rows, network->inputs);
+	map->dlast = book_reals(ledger, batch, widths->both);
+	map->dy[0] = book_reals(ledger, rows, widths->both);
+	map->dy[1] = book_reals(ledger, rows, widths->both);
 	map->columns = book_reals(ledger, sluice__matrix_columns(&plan->kernels, rows, columns), 1);
 	map->rows_bytes = sluice__round_up(sluice__matrix_rows(rows) * sizeof(real), SLUICE__ALIGNMENT);
 	map->rows = sluice__book(ledger, (size_t)plan->threads, map->rows_bytes, 1);
@@ -244,6 +255,12 @@ static void update(struct sluice__prepared *prepared, const float *parameters)
 	sluice__pack(prepared->own, prepared, parameters);
 }
 
+static const void *start(const struct sluice__prepared *prepared)
+{
+	const struct cpu_plan *plan = prepared->own;
+	return packed_reals(plan, plan->start);
+}
+
 static const char *kernels_text(const struct sluice__prepared *prepared)
 {
 	return ((const struct cpu_plan *)prepared->own)->kernels_text;
@@ -255,8 +272,10 @@ const struct sluice__backend sluice__backend_cpu = {
 	.update = update,
 	.release = release,
 	.forward = sluice__cpu_forward,
+	.block = sluice__cpu_block,
 	.step = sluice__cpu_step,
 	.backward = sluice__cpu_backward,
+	.start = start,
 	.describe = sluice__cpu_describe,
 	.kernels = kernels_text,
 #ifndef SLUICE_REAL_F64

@@ -1,35 +1,59 @@
 /* forward.c exists to run a stack over time: layer by layer, each thread on units of its own, step by step. */
-#include "backend/cpu/cpu.h"
+#include "backend/cpu/pass.h"
 
 #include <string.h>
 
-void sluice__forward_drop(struct pass *pass, size_t layer, const struct team *team)
+/* to = the sum of both directions' h, for the rows of some steps. */
+static void add_directions(const struct pass *pass, size_t layer, struct sluice__range steps, real *to)
 {
-	if (!sluice__pass_input_dropped(pass, layer))
+	const size_t padded = pass->plan->layers[layer].out_padded;
+	const struct history one = sluice__pass_record(pass, layer, 0).h, other = sluice__pass_record(pass, layer, 1).h;
+	for (size_t t = steps.first; t < steps.last; t++) {
+		const real *a = history_at(&one, t), *b = history_at(&other, t);
+		real *sum = to + t * pass->batch * padded;
+		for (size_t j = 0; j < pass_rows(pass, t) * padded; j++)
+			sum[j] = a[j] + b[j];
+	}
+}
+
+void sluice__forward_make_input(struct pass *pass, size_t layer, const struct team *team)
+{
+	if (!sluice__pass_input_made(pass, layer))
 		return;
 	const struct packed_layer *before = &pass->plan->layers[layer - 1];
 	const struct sluice__range own = sluice__share(pass->steps, team->index, team->count);
-	for (size_t direction = 0; direction < before->directions; direction++)
-		sluice__noise_dropout(pass, layer - 1, direction, own,
-				      sluice__pass_record(pass, layer - 1, direction).h.time, before->out_padded,
-				      sluice__pass_dropped(pass, layer) + direction * before->out_padded,
-				      before->directions * before->out_padded);
+	const size_t padded = before->out_padded, row = before->results * padded;
+	const bool adds = before->options->combination == SLUICE_ADD;
+	real *made = sluice__pass_made(pass, layer);
+	if (adds)
+		add_directions(pass, layer - 1, own, made);
+	for (size_t result = 0; result < before->results && sluice__pass_input_dropped(pass, layer); result++)
+		sluice__noise_dropout(pass, layer - 1, result, own,
+				      adds ? made : sluice__pass_record(pass, layer - 1, result).h.time, padded,
+				      made + result * padded, row);
 	team_wait(team);
 }
 
 static void store_final(const struct strip *strip, const struct record *record)
 {
 	const struct pass *pass = strip->pass;
+	const sluice_run *run = pass->run;
 	const struct sluice__layer *layer = &pass->prepared->network->layers[strip->layer];
-	const size_t end = pass_last_step(pass, strip->layer, strip->direction);
 	const struct columns h = strip->out_columns, c = strip->columns;
-	real *state = pass->run->final_state;
-	for (size_t row = 0; state && row < pass->batch; row++, state += pass->prepared->network->state_row) {
-		memcpy(state + layer->h[strip->direction] + h.first,
-		       history_at(&record->h, end) + row * strip->packed->out_padded + h.first,
-		       h.units * sizeof *state);
-		memcpy(state + layer->c[strip->direction] + c.first,
-		       history_at(&record->c, end) + row * strip->packed->padded + c.first, c.units * sizeof *state);
+	const size_t h_at = layer->h[strip->direction] + h.first, c_at = layer->c[strip->direction] + c.first;
+	for (size_t row = 0; run->final_state && row < pass->batch; row++) {
+		const size_t n = pass_caller_row(pass, row);
+		real *state = (real *)run->final_state +
+			      (run->slots ? run->slots[n] : n) * pass->prepared->network->state_row;
+		const real *initial = sluice__pass_initial(pass, row), *from_h = initial + h_at,
+			   *from_c = initial + c_at;
+		if (row < pass->when.present) {
+			const size_t end = pass_end_of(pass, strip->layer, strip->direction, row, true);
+			from_h = history_at(&record->h, end) + row * strip->packed->out_padded + h.first;
+			from_c = history_at(&record->c, end) + row * strip->packed->padded + c.first;
+		}
+		memmove(state + h_at, from_h, h.units * sizeof *state);
+		memmove(state + c_at, from_c, c.units * sizeof *state);
 	}
 }
 
@@ -60,6 +84,7 @@ static void project_input(const struct strip *strip, const struct rows input[MOS
 			const struct product product = {
 				.last = pass->steps,
 				.batch = pass->batch,
+				.when = &pass->when,
 				.a = input[each],
 				.depth = segment->width,
 				.width = block_width,
@@ -83,7 +108,6 @@ static void recur(const struct strip *strip, const struct record *record, const 
 {
 	const struct pass *pass = strip->pass;
 	const struct packed_layer *packed = strip->packed;
-	const size_t start = pass_first_step(pass, strip->layer, strip->direction);
 	const bool wants_gates = pass->run->tape || pass->run->gates || packed->split;
 	struct moment moment = {
 		.fused = fused,
@@ -94,8 +118,10 @@ static void recur(const struct strip *strip, const struct record *record, const 
 		.shows = pass->run->h || pass->run->c || pass->run->gates,
 	};
 	for (size_t done = 0; done < pass->steps; done++) {
-		const size_t t = start ? start - done : done;
-		sluice__advance_place(strip, record, input, t, &moment);
+		const size_t t = pass_step(pass, strip->layer, strip->direction, done);
+		if (pass_rows(pass, t) == 0)
+			continue;
+		sluice__advance_place(strip, record, input, t, team, &moment);
 		/* Every other step begins with the weights that the step before read last: they are still in the cache.
 		 */
 		moment.descending = done % 2 != 0;
@@ -120,13 +146,15 @@ static void narrow_record(const struct strip *strip, const struct record *record
 		return;
 	const struct tape tape = sluice__pass_tape(pass, strip->layer, strip->direction);
 	const bool backwards = pass_runs_backwards(pass, strip->layer, strip->direction);
-	const real *h = record->h.time - (backwards ? 0 : record->h.step);
-	for (size_t row = 0; row < (pass->steps + 1) * pass->batch; row++) {
-		const size_t at = row * packed->out_padded + strip->out_columns.first;
-		pass->plan->kernels.narrow(type, strip->out_columns.units, h + at, (char *)tape.h + at * bytes);
-	}
-	for (size_t row = 0; row < pass->steps * pass->batch; row++) {
-		const size_t at = row * gates_row + from;
+	/* The states before the first steps are not kept: backward is given them. */
+	char *tape_h = (char *)tape.h + (backwards ? 0 : (size_t)record->h.step * bytes);
+	for (size_t place = 0; place < pass->steps * pass->batch; place++) {
+		const size_t at = place * gates_row + from;
+		const size_t h_at = place * packed->out_padded + strip->out_columns.first;
+		if (place % pass->batch >= pass_rows(pass, place / pass->batch))
+			continue;
+		pass->plan->kernels.narrow(type, strip->out_columns.units, record->h.time + h_at,
+					   tape_h + h_at * bytes);
 		if (tape.gates)
 			pass->plan->kernels.narrow(type, count, record->gates + at, (char *)tape.gates + at * bytes);
 		if (tape.arguments)
@@ -142,13 +170,11 @@ static void run_direction(struct pass *pass, size_t layer, size_t direction, con
 	const struct record record = sluice__pass_record(pass, layer, direction);
 	const bool fused = fuses_input(&strip);
 	struct rows input[MOST_SEGMENTS];
-	for (size_t each = 0; each < strip.packed->segments; each++)
-		input[each] = sluice__pass_input(pass, layer, each);
-	const size_t start = pass_first_step(pass, layer, direction);
-	sluice__pass_load(pass, pass->run->initial_state, sizes->h[direction], strip.out_columns,
-			  history_before(&record.h, start), strip.packed->out_padded);
-	sluice__pass_load(pass, pass->run->initial_state, sizes->c[direction], strip.columns,
-			  history_before(&record.c, start), strip.packed->padded);
+	sluice__pass_segments(pass, layer, direction, input);
+	sluice__pass_load_initial(pass, layer, direction, sizes->h[direction], strip.out_columns, &record.h,
+				  strip.packed->out_padded);
+	sluice__pass_load_initial(pass, layer, direction, sizes->c[direction], strip.columns, &record.c,
+				  strip.packed->padded);
 	sluice__advance_prepare(&strip, team);
 	if (strip.packed->options->input != SLUICE_INPUT_WEIGHTS)
 		sluice__advance_place_input(&strip, input, pass->steps, record.gates);
@@ -162,33 +188,56 @@ static void run_direction(struct pass *pass, size_t layer, size_t direction, con
 
 /* --- y --- */
 
+void sluice__forward_drop_last(const struct pass *pass, size_t row, real *results)
+{
+	const size_t layer = pass->plan->layer_count - 1, padded = pass->plan->layers[layer].out_padded;
+	for (size_t result = 0; result < pass->plan->layers[layer].results; result++)
+		if (sluice__pass_input_dropped(pass, layer + 1))
+			sluice__noise_dropout_row(pass, layer, result, pass_end_of(pass, layer, result, row, true), row,
+						  results + result * padded, results + result * padded);
+}
+
 void sluice__forward_gather_last(struct pass *pass, const struct team *team)
 {
-	const size_t layer = pass->plan->layer_count;
-	const struct packed_layer *packed = &pass->plan->layers[layer - 1];
-	const size_t row_width = packed->directions * packed->out_padded;
-	const struct sluice__range own = sluice__share(pass->batch, team->index, team->count);
-	for (size_t direction = 0; direction < packed->directions; direction++) {
-		const struct rows from = sluice__pass_input(pass, layer, direction);
-		const size_t t = pass_last_step(pass, layer - 1, direction);
-		for (size_t row = own.first; row < own.last; row++)
-			memcpy(pass_piece(pass, pass->plan->map.last) + row * row_width +
-				       direction * packed->out_padded,
-			       from.at + t * from.step + row * from.row, packed->out * sizeof(real));
+	const size_t layer = pass->plan->layer_count - 1;
+	const struct packed_layer *packed = &pass->plan->layers[layer];
+	const size_t padded = packed->out_padded;
+	const struct sluice__range own = sluice__share(pass->when.present, team->index, team->count);
+	const bool adds = packed->options->combination == SLUICE_ADD;
+	for (size_t row = own.first; row < own.last; row++) {
+		real *to = pass_piece(pass, pass->plan->map.last) + row * packed->results * padded;
+		for (size_t direction = 0; direction < packed->directions; direction++) {
+			const struct history h = sluice__pass_record(pass, layer, direction).h;
+			const size_t t = pass_end_of(pass, layer, direction, row, true);
+			const real *from = history_at(&h, t) + row * padded;
+			real *part = adds ? to : to + direction * padded;
+			for (size_t j = 0; j < packed->out; j++)
+				part[j] = adds && direction > 0 ? part[j] + from[j] : from[j];
+		}
+		sluice__forward_drop_last(pass, row, to);
 	}
 	team_wait(team);
 }
 
-/* y of the steps first .. last-1 from the last layer's h. */
+/* Rows that step t of y has. */
+static size_t y_rows(const struct pass *pass, size_t t)
+{
+	return pass->run->last_only ? pass->when.present : pass_rows(pass, t);
+}
+
+/* y of the steps first .. last-1 from the last layer's results. */
 static void copy_output(const struct pass *pass, struct sluice__range steps)
 {
 	const struct packed_layer *packed = &pass->plan->layers[pass->plan->layer_count - 1];
-	const struct rows y = sluice__pass_y(pass);
-	for (size_t direction = 0; direction < packed->directions; direction++) {
-		const struct rows h = sluice__pass_output(pass, direction);
-		for (size_t t = steps.first; t < steps.last; t++)
-			for (size_t row = 0; row < pass->batch; row++)
-				memcpy((real *)y.at + t * y.step + row * y.row + direction * packed->out,
+	const bool separate = pass->prepared->network->separate;
+	for (size_t result = 0; result < packed->results; result++) {
+		const struct array array = sluice__array_y(pass, separate ? result : 0);
+		const struct rows h = sluice__pass_output(pass, result);
+		const struct rows y = sluice__pass_y(pass, separate ? result : 0);
+		const size_t column = separate ? 0 : result * packed->out;
+		for (size_t t = steps.first; array_given(&array) && t < steps.last; t++)
+			for (size_t row = 0; row < y_rows(pass, t); row++)
+				memcpy((real *)y.at + t * y.step + row * y.row + column,
 				       h.at + t * h.step + row * h.row, packed->out * sizeof(real));
 	}
 }
@@ -196,12 +245,13 @@ static void copy_output(const struct pass *pass, struct sluice__range steps)
 static void read_out(const struct pass *pass, struct sluice__range steps)
 {
 	const struct cpu_plan *plan = pass->plan;
-	const struct rows y = sluice__pass_y(pass);
+	const struct rows y = sluice__pass_y(pass, 0);
 	for (size_t each = 0; each < plan->readout.segments; each++) {
 		const struct product product = {
 			.first = steps.first,
 			.last = steps.last,
-			.batch = pass->batch,
+			.batch = pass->run->last_only ? pass->when.present : pass->batch,
+			.when = pass->run->last_only ? NULL : &pass->when,
 			.a = sluice__pass_output(pass, each),
 			.depth = plan->layers[plan->layer_count - 1].out,
 			.width = pass->prepared->network->outputs,
@@ -219,10 +269,10 @@ static void read_out(const struct pass *pass, struct sluice__range steps)
 
 static void output(struct pass *pass, const struct team *team)
 {
-	const size_t steps = pass_y_steps(pass);
-	const struct sluice__range own = sluice__share(steps, team->index, team->count);
-	sluice__forward_drop(pass, pass->plan->layer_count, team);
-	if (!pass->run->y)
+	const struct sluice__range own = sluice__share(pass_y_steps(pass), team->index, team->count);
+	const struct array y[MOST_RESULTS] = {sluice__array_y(pass, 0), sluice__array_y(pass, 1)};
+	sluice__forward_make_input(pass, pass->plan->layer_count, team);
+	if (!array_given(&y[0]) && !array_given(&y[1]))
 		return;
 	if (pass->run->last_only)
 		sluice__forward_gather_last(pass, team);
@@ -230,49 +280,61 @@ static void output(struct pass *pass, const struct team *team)
 		read_out(pass, own);
 	else
 		copy_output(pass, own);
-	if (!pass->plan->widens_data)
+	if (sluice__array_direct(pass, &y[0]) && sluice__array_direct(pass, &y[1]))
 		return;
 	team_wait(team);
-	sluice__exchange_out(pass, team, pass_piece(pass, pass->plan->map.y), pass->prepared->network->outputs, steps,
-			     pass->run->y);
+	for (size_t result = 0; result < MOST_RESULTS; result++)
+		if (array_given(&y[result]) && !sluice__array_direct(pass, &y[result]))
+			sluice__exchange_out(pass, team, pass_piece(pass, pass->plan->map.y[result]), &y[result]);
 }
 
-/* The dropped input of a layer on a tape of fewer bits. */
-static void narrow_dropped(struct pass *pass, size_t layer, const struct team *team)
+/* The input that a layer was made, on a tape of fewer bits. */
+static void narrow_input(struct pass *pass, size_t layer, const struct team *team)
 {
 	const sluice_dtype type = pass->prepared->limits.tape;
-	if (!pass->run->tape || type == SLUICE__REAL_DTYPE || !sluice__pass_input_dropped(pass, layer))
+	if (!pass->run->tape || type == SLUICE__REAL_DTYPE || !sluice__pass_input_made(pass, layer))
 		return;
 	const struct packed_layer *before = &pass->plan->layers[layer - 1];
-	const size_t width = before->directions * before->out_padded;
+	const size_t width = before->results * before->out_padded, step = pass->batch * width;
 	const struct tape tape = sluice__pass_tape(pass, layer, 0);
-	const struct sluice__range own = sluice__share(pass->steps * pass->batch, team->index, team->count);
-	if (tape.dropped)
-		pass->plan->kernels.narrow(type, (own.last - own.first) * width,
-					   sluice__pass_dropped(pass, layer) + own.first * width,
-					   (char *)tape.dropped + own.first * width * sluice__dtype_bytes(type));
+	const struct sluice__range own = sluice__share(pass->steps, team->index, team->count);
+	for (size_t t = own.first; tape.made && t < own.last; t++)
+		pass->plan->kernels.narrow(type, pass_rows(pass, t) * width, sluice__pass_made(pass, layer) + t * step,
+					   (char *)tape.made + t * step * sluice__dtype_bytes(type));
 }
 
 static void forward(struct pass *pass, const struct team *team)
 {
-	if (pass->plan->widens_data) {
-		sluice__exchange_in(pass, team, pass->run->x, pass->prepared->network->inputs, pass->steps,
-				    pass_piece(pass, pass->plan->map.x));
+	const struct array x = sluice__array_x(pass);
+	sluice__exchange_blank(pass, team);
+	if (!sluice__array_direct(pass, &x)) {
+		sluice__exchange_in(pass, team, &x, pass_piece(pass, pass->plan->map.x));
 		team_wait(team);
 	}
 	for (size_t layer = 0; layer < pass->plan->layer_count; layer++) {
-		sluice__forward_drop(pass, layer, team);
-		narrow_dropped(pass, layer, team);
+		sluice__forward_make_input(pass, layer, team);
+		narrow_input(pass, layer, team);
 		sluice__pass_directions(pass, layer, team, run_direction);
 	}
 	output(pass, team);
-	narrow_dropped(pass, pass->plan->layer_count, team);
+	narrow_input(pass, pass->plan->layer_count, team);
+}
+
+static sluice_status run_forward(const struct sluice__prepared *prepared, const sluice_run *run, int threads)
+{
+	struct pass pass = {
+		.prepared = prepared, .plan = prepared->own, .run = run, .steps = run->steps, .batch = run->batch};
+	sluice__schedule_make(&pass);
+	sluice__pass_run(&pass, threads, forward);
+	return SLUICE_OK;
 }
 
 sluice_status sluice__cpu_forward(const struct sluice__prepared *prepared, const sluice_run *run)
 {
-	struct pass pass = {
-		.prepared = prepared, .plan = prepared->own, .run = run, .steps = run->steps, .batch = run->batch};
-	sluice__pass_run(&pass, pass.plan->threads, forward);
-	return SLUICE_OK;
+	return run_forward(prepared, run, ((const struct cpu_plan *)prepared->own)->threads);
+}
+
+sluice_status sluice__cpu_block(const struct sluice__prepared *prepared, const sluice_run *run)
+{
+	return run_forward(prepared, run, 1);
 }

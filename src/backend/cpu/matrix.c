@@ -1,5 +1,5 @@
 /* matrix.c exists to cut products of whole matrices into the panels and tiles of the gemm kernel. */
-#include "backend/cpu/cpu.h"
+#include "backend/cpu/pass.h"
 
 #include <string.h>
 
@@ -73,53 +73,107 @@ static void tail_panel(const struct sluice__kernels *kernels, const struct panel
 	}
 }
 
-/* All panels for rows at fixed strides. */
-static void multiply_rows(const struct sluice__kernels *kernels, const struct product *product, size_t rows,
-			  const real *a, size_t a_row, real *c, size_t c_row)
+/* Rows of a and c at fixed strides. */
+struct stretch {
+	size_t rows;
+	const real *a;
+	size_t a_row;
+	real *c;
+	size_t c_row;
+};
+
+/* How the rows of a product fall into stretches: all are one, or each step is one, or each sequence. */
+enum stretches { WHOLE, STEPS, SEQUENCES };
+
+static bool has_lengths(const struct product *product)
 {
-	const size_t full = SLUICE__PANEL_VECTORS * kernels->lanes;
-	const size_t panels = (product->width + full - 1) / full;
-	const size_t bytes = sluice__dtype_bytes(product->type);
-	for (size_t done = 0; done < panels; done++) {
-		const size_t column = (product->descending ? panels - 1 - done : done) * full;
-		const size_t used = product->width - column < full ? product->width - column : full;
-		const struct panel_job job = {.rows = rows,
-					      .vectors = vectors_of(kernels, used),
-					      .depth = product->depth,
-					      .used = used,
-					      .a = a,
-					      .panel = (const char *)product->panels + column * product->depth * bytes,
-					      .type = product->type,
-					      .bytes = bytes,
-					      .bias = product->bias ? product->bias + column : NULL,
-					      .a_row = a_row,
-					      .c = c + column,
-					      .c_row = c_row,
-					      .add = product->add};
-		if (product->c_padded || used % kernels->lanes == 0)
-			whole_panel(kernels, &job);
-		else
-			tail_panel(kernels, &job);
+	return product->when && product->when->active;
+}
+
+/* The longer stretches are better. */
+static enum stretches stretches_of(const struct product *product)
+{
+	const size_t steps = product->last - product->first, batch = product->batch;
+	if (has_lengths(product))
+		return steps > batch ? SEQUENCES : STEPS;
+	if (steps == 1 || (product->a.step == batch * product->a.row && product->c_step == batch * product->c_row))
+		return WHOLE;
+	return SEQUENCES;
+}
+
+/* Stretch `index` of `count`. */
+static struct stretch stretch_at(const struct product *product, enum stretches kind, size_t index)
+{
+	size_t first = product->first, steps = product->last - product->first;
+	if (kind == SEQUENCES) {
+		if (has_lengths(product)) {
+			const struct schedule *when = product->when;
+			const size_t begin = when->left ? when->steps - when->lengths[index] : 0;
+			const size_t end = begin + when->lengths[index];
+			first = product->first > begin ? product->first : begin;
+			steps = product->last < end ? product->last : end;
+			steps = steps > first ? steps - first : 0;
+		}
+		return (struct stretch){steps, product->a.at + first * product->a.step + index * product->a.row,
+					product->a.step, product->c + first * product->c_step + index * product->c_row,
+					product->c_step};
 	}
+	const size_t step = first + index;
+	const size_t rows = has_lengths(product) ? product->when->active[step] : product->batch;
+	return (struct stretch){kind == WHOLE ? steps * rows : rows, product->a.at + step * product->a.step,
+				product->a.row, product->c + step * product->c_step, product->c_row};
 }
 
 void sluice__matrix_multiply(const struct sluice__kernels *kernels, const struct product *product)
 {
-	const size_t steps = product->last - product->first, batch = product->batch;
-	const real *a = product->a.at + product->first * product->a.step;
-	real *c = product->c + product->first * product->c_step;
-	if (product->a.step == batch * product->a.row && product->c_step == batch * product->c_row) {
-		multiply_rows(kernels, product, steps * batch, a, product->a.row, c, product->c_row);
-		return;
+	const size_t full = SLUICE__PANEL_VECTORS * kernels->lanes, bytes = sluice__dtype_bytes(product->type);
+	const size_t panels = (product->width + full - 1) / full;
+	const enum stretches kind = stretches_of(product);
+	const size_t count = kind == WHOLE ? 1 : kind == STEPS ? product->last - product->first : product->batch;
+	for (size_t done = 0; done < panels; done++) {
+		const size_t column = (product->descending ? panels - 1 - done : done) * full;
+		const size_t used = product->width - column < full ? product->width - column : full;
+		for (size_t index = 0; index < count; index++) {
+			const struct stretch stretch = stretch_at(product, kind, index);
+			const struct panel_job job = {.rows = stretch.rows,
+						      .vectors = vectors_of(kernels, used),
+						      .depth = product->depth,
+						      .used = used,
+						      .a = stretch.a,
+						      .panel = (const char *)product->panels +
+							       column * product->depth * bytes,
+						      .type = product->type,
+						      .bytes = bytes,
+						      .bias = product->bias ? product->bias + column : NULL,
+						      .a_row = stretch.a_row,
+						      .c = stretch.c + column,
+						      .c_row = stretch.c_row,
+						      .add = product->add};
+			if (product->c_padded || used % kernels->lanes == 0)
+				whole_panel(kernels, &job);
+			else
+				tail_panel(kernels, &job);
+		}
 	}
-	for (size_t row = 0; row < batch; row++)
-		multiply_rows(kernels, product, steps, a + row * product->a.row, product->a.step,
-			      c + row * product->c_row, product->c_step);
 }
 
-static const real *row_at(const struct rows *rows, size_t batch, size_t row)
+/* Row number `index` of a product's gradient. */
+static size_t place_at(const struct gradient_product *product, size_t index)
 {
-	return rows->at + row / batch * rows->step + row % batch * rows->row;
+	return product->places ? product->places[index] : index;
+}
+
+static const real *row_at(const struct rows *rows, size_t batch, size_t place)
+{
+	return rows->at + place / batch * rows->step + place % batch * rows->row;
+}
+
+static const real *row_of_b(const struct gradient_product *product, size_t index)
+{
+	const size_t place = place_at(product, index);
+	if (product->cuts && product->cuts[place])
+		return product->start;
+	return row_at(&product->b, product->batch, place);
 }
 
 size_t sluice__matrix_columns(const struct sluice__kernels *kernels, size_t rows, size_t width)
@@ -141,7 +195,7 @@ static void pack_columns(const struct sluice__kernels *kernels, const struct gra
 	const size_t columns = vectors_of(kernels, used) * kernels->lanes;
 	real *to = product->columns + column * depth;
 	for (size_t row = first; row < first + depth; row++, to += columns) {
-		memcpy(to, row_at(&product->b, product->batch, row) + column, used * sizeof *to);
+		memcpy(to, row_of_b(product, row) + column, used * sizeof *to);
 		memset(to + used, 0, (columns - used) * sizeof *to);
 	}
 }
@@ -152,7 +206,7 @@ static void pack_rows(const struct sluice__kernels *kernels, const struct gradie
 {
 	const size_t tile = kernels->tile_rows;
 	for (size_t row = 0; row < depth; row++)
-		kernels->tile_row(height, row_at(&product->a, product->batch, first + row) + left,
+		kernels->tile_row(height, row_at(&product->a, product->batch, place_at(product, first + row)) + left,
 				  product->rows + row * tile, depth * tile);
 }
 
@@ -217,34 +271,51 @@ static void gradient_group(const struct sluice__kernels *kernels, const struct g
 void sluice__matrix_gradient(const struct sluice__kernels *kernels, const struct team *team,
 			     const struct gradient_product *product)
 {
-	const size_t rows = product->steps * product->batch, groups = product->gates * groups_of_gate(product);
+	const size_t rows = product->count, groups = product->gates * groups_of_gate(product);
 	const struct sluice__range packing =
 		sluice__share(panels_of(vectors_of(kernels, product->width)), team->index, team->count);
 	const struct sluice__range own = sluice__share(groups, team->index, team->count);
-	for (size_t first = 0; first < rows; first += GRADIENT_DEPTH) {
-		size_t depth = rows - first < GRADIENT_DEPTH ? rows - first : GRADIENT_DEPTH;
+	size_t first = 0;
+	/* At least once: the sum of no rows is zero, too. */
+	do {
+		const size_t depth = rows - first < GRADIENT_DEPTH ? rows - first : GRADIENT_DEPTH;
 		for (size_t panel = packing.first; panel < packing.last; panel++)
 			pack_columns(kernels, product, first, depth, panel);
 		team_wait(team);
 		for (size_t group = own.first; group < own.last; group++)
 			gradient_group(kernels, product, first, depth, group);
 		team_wait(team);
-	}
+		first += depth;
+	} while (first < rows);
 }
 
-void sluice__matrix_sum(const struct sluice__kernels *kernels, const struct team *team, size_t count, const real *a,
-			size_t a_row, size_t width, bool add, real *total)
+/* Adds rows at a fixed stride. */
+static void sum_rows(const struct sluice__kernels *kernels, const struct team *team, const struct sum *sum,
+		     size_t count, const real *a, size_t a_row, bool add)
 {
-	const struct sluice__range own = sluice__share(width / kernels->lanes, team->index, team->count);
-	kernels->sum_rows(count, own.last - own.first, a + own.first * kernels->lanes, a_row, add,
-			  total + own.first * kernels->lanes);
+	const size_t lanes = kernels->lanes, width = sum->width;
+	const struct sluice__range own = sluice__share(width / lanes, team->index, team->count);
+	kernels->sum_rows(count, own.last - own.first, a + own.first * lanes, a_row, add,
+			  sum->total + own.first * lanes);
 	/* Columns beyond the last whole vector: few, and by the last thread. */
 	if (team->index != team->count - 1)
 		return;
-	for (size_t column = width / kernels->lanes * kernels->lanes; column < width; column++) {
-		real sum = add ? total[column] : 0;
+	for (size_t column = width / lanes * lanes; column < width; column++) {
+		real total = add ? sum->total[column] : 0;
 		for (size_t row = 0; row < count; row++)
-			sum += a[row * a_row + column];
-		total[column] = sum;
+			total += a[row * a_row + column];
+		sum->total[column] = total;
 	}
+}
+
+void sluice__matrix_sum(const struct sluice__kernels *kernels, const struct team *team, const struct sum *sum)
+{
+	const bool lengths = sum->when && sum->when->active;
+	if (!lengths && sum->a.step == sum->batch * sum->a.row) {
+		sum_rows(kernels, team, sum, sum->steps * sum->batch, sum->a.at, sum->a.row, sum->add);
+		return;
+	}
+	for (size_t t = 0; t < sum->steps; t++)
+		sum_rows(kernels, team, sum, lengths ? sum->when->active[t] : sum->batch, sum->a.at + t * sum->a.step,
+			 sum->a.row, sum->add || t > 0);
 }

@@ -1,5 +1,5 @@
 /* noise.c exists to draw what a run leaves to chance: masks and zoneout, each a pure function of seed and place. */
-#include "backend/cpu/cpu.h"
+#include "backend/cpu/pass.h"
 
 #include <math.h>
 
@@ -44,27 +44,36 @@ static void draw(const struct pass *pass, const struct sluice__place *place, con
 
 static uint64_t sequence_of(const struct pass *pass, size_t row)
 {
-	return pass->run->sequence_ids ? pass->run->sequence_ids[row] : row;
+	const size_t n = pass_caller_row(pass, row);
+	return pass->run->sequence_ids ? pass->run->sequence_ids[n] : n;
+}
+
+void sluice__noise_dropout_row(const struct pass *pass, size_t layer, size_t direction, size_t t, size_t row,
+			       const real *from, real *to)
+{
+	enum { STRETCH = 64 };
+	const struct packed_layer *packed = &pass->plan->layers[layer];
+	const struct chance chance = dropping(packed->options->dropout);
+	const struct sluice__place place = {SLUICE__DROPOUT, layer, direction, pass->run->step_offset + t,
+					    sequence_of(pass, row)};
+	for (size_t first = 0; first < packed->out_padded; first += STRETCH) {
+		real factors[STRETCH];
+		const size_t rest = packed->out_padded - first, part = rest < STRETCH ? rest : STRETCH;
+		draw(pass, &place, &chance, first, part, factors);
+		for (size_t unit = 0; unit < part; unit++)
+			to[first + unit] = factors[unit] * from[first + unit];
+	}
 }
 
 void sluice__noise_dropout(const struct pass *pass, size_t layer, size_t direction, struct sluice__range steps,
 			   const real *from, size_t from_row, real *to, size_t to_row)
 {
-	enum { STRETCH = 64 };
-	const struct packed_layer *packed = &pass->plan->layers[layer];
-	const struct chance chance = dropping(packed->options->dropout);
-	struct sluice__place place = {SLUICE__DROPOUT, layer, direction, 0, 0};
-	for (size_t row = steps.first * pass->batch; row < steps.last * pass->batch; row++) {
-		place.step = pass->run->step_offset + row / pass->batch;
-		place.sequence = sequence_of(pass, row % pass->batch);
-		for (size_t first = 0; first < packed->out_padded; first += STRETCH) {
-			real factors[STRETCH];
-			const size_t rest = packed->out_padded - first, part = rest < STRETCH ? rest : STRETCH;
-			draw(pass, &place, &chance, first, part, factors);
-			for (size_t unit = 0; unit < part; unit++)
-				to[row * to_row + first + unit] = factors[unit] * from[row * from_row + first + unit];
+	for (size_t t = steps.first; t < steps.last; t++)
+		for (size_t row = 0; row < pass_rows(pass, t); row++) {
+			const size_t place = t * pass->batch + row;
+			sluice__noise_dropout_row(pass, layer, direction, t, row, from + place * from_row,
+						  to + place * to_row);
 		}
-	}
 }
 
 bool sluice__noise_mask_changes(const struct pass *pass, size_t layer)
@@ -88,12 +97,13 @@ static void given_mask(const struct pass *pass, size_t layer, size_t direction, 
 		sluice__exchange_load(pass, mask, network->h_width, t, row, column, columns.units, to);
 		return;
 	}
-	const size_t first = (shape == SLUICE_MASK_SEQUENCE ? row * network->h_width : 0) + column;
+	const size_t n = pass_caller_row(pass, row);
+	const size_t first = (shape == SLUICE_MASK_SEQUENCE ? n * network->h_width : 0) + column;
 	pass->plan->kernels.widen(pass->prepared->limits.data, columns.units, mask + first * bytes, to);
 }
 
-void sluice__noise_mask(const struct pass *pass, size_t layer, size_t direction, size_t t, struct columns columns,
-			real *mask)
+void sluice__noise_mask(const struct pass *pass, size_t layer, size_t direction, size_t t, size_t rows,
+			struct columns columns, real *mask)
 {
 	enum { STRETCH = 64 };
 	const struct packed_layer *packed = &pass->plan->layers[layer];
@@ -104,7 +114,7 @@ void sluice__noise_mask(const struct pass *pass, size_t layer, size_t direction,
 	struct sluice__place place = {SLUICE__RECURRENT_DROPOUT, layer, direction, 0, 0};
 	if (shape == SLUICE_MASK_STEP)
 		place.step = pass->run->step_offset + t;
-	for (size_t row = 0; row < pass->batch; row++) {
+	for (size_t row = 0; row < rows; row++) {
 		real *to = mask + row * packed->out_padded;
 		if (shape != SLUICE_MASK_UNIT)
 			place.sequence = sequence_of(pass, row);
@@ -131,7 +141,7 @@ void sluice__noise_zoneout(const struct pass *pass, size_t layer, size_t directi
 	const struct chance chance = {threshold_of(part), 0, 1};
 	struct sluice__place place = {of_c ? SLUICE__ZONEOUT_C : SLUICE__ZONEOUT_H, layer, direction,
 				      pass->run->step_offset + t, 0};
-	for (size_t row = 0; row < pass->batch; row++) {
+	for (size_t row = 0; row < pass_rows(pass, t); row++) {
 		real *to = zone + row * row_stride;
 		place.sequence = sequence_of(pass, row);
 		if (pass->run->training)

@@ -1,5 +1,5 @@
 /* pack.c exists to lay weights out as the kernels read them: the only code that knows the order inside a panel. */
-#include "backend/cpu/cpu.h"
+#include "backend/cpu/pass.h"
 
 #include <math.h>
 #include <string.h>
@@ -170,7 +170,9 @@ static void size_layer(struct cpu_plan *plan, const struct sluice__network *netw
 	packed->out = layer->out;
 	packed->out_padded = sluice__round_up(layer->out, SLUICE__PAD);
 	packed->out_vectors = vectors_of(kernels, layer->out);
-	packed->segments = before ? before->directions : 1;
+	packed->results = sluice__layer_results(layer);
+	packed->reads_separate = before && before->options->combination == SLUICE_SEPARATE;
+	packed->segments = before && !packed->reads_separate ? sluice__layer_results(before) : 1;
 	for (size_t each = 0; each < packed->segments; each++) {
 		struct segment *segment = &packed->segment[each];
 		segment->width = before ? before->out : layer->inputs;
@@ -193,11 +195,12 @@ void sluice__pack_book(struct cpu_plan *plan, const struct sluice__prepared *pre
 		for (size_t direction = 0; direction < network->layers[index].directions; direction++)
 			book_direction(&booking, &network->layers[index], &plan->layers[index], direction);
 	}
+	plan->start = sluice__book(ledger, network->state_row, 1, sizeof(real));
 	if (!network->readout)
 		return;
 	const struct sluice__layer *last = &network->layers[network->layer_count - 1];
 	struct packed_readout *readout = &plan->readout;
-	readout->segments = last->directions;
+	readout->segments = sluice__layer_results(last);
 	readout->bias = sluice__book(ledger, panels_elements(&plan->kernels, 1, network->outputs), 1, sizeof(real));
 	for (size_t each = 0; each < readout->segments; each++) {
 		readout->forward[each] = book_panels(&booking, last->out, network->outputs);
@@ -323,6 +326,12 @@ static void pack_direction(struct cpu_plan *plan, const struct sluice__layer *la
 	if (layer->slopes)
 		pack_slopes(plan, packed, direction, parameters + layer->slopes_at[index]);
 	direction->cell = cell_of(plan, packed, direction);
+	for (size_t unit = 0; unit < out && options->learned_start; unit++)
+		packed_reals(plan, plan->start)[layer->h[index] + unit] =
+			(real)parameters[layer->start_h[index] + unit];
+	for (size_t unit = 0; unit < hidden && options->learned_start; unit++)
+		packed_reals(plan, plan->start)[layer->c[index] + unit] =
+			(real)parameters[layer->start_c[index] + unit];
 }
 
 static void pack_readout(struct cpu_plan *plan, const struct sluice__network *network, const float *parameters)

@@ -1,5 +1,5 @@
 /* parameters.c exists to sum the gradients of parameters over all rows and steps, once da is known. */
-#include "backend/cpu/cpu.h"
+#include "backend/cpu/pass.h"
 
 #include <string.h>
 
@@ -17,8 +17,9 @@ static struct gradient_product product_of(const struct pass *pass, const struct 
 {
 	const struct workspace_map *map = &pass->plan->map;
 	return (struct gradient_product){
-		.steps = pass->steps,
+		.count = pass->when.cells ? pass->when.cell_count : pass->steps * pass->batch,
 		.batch = pass->batch,
+		.places = pass->when.cells,
 		.add = accumulates(pass),
 		.columns = pass_piece(pass, map->columns),
 		.rows = pass_piece(pass, map->rows + (size_t)team->index * map->rows_bytes),
@@ -53,16 +54,28 @@ static void multiply(const struct known *known, const struct gradient_product *p
 	sluice__matrix_gradient(&known->pass->plan->kernels, known->team, product);
 }
 
+/* What a product has where rows begin anew: the start, from this element of a row of state. */
+static void replace_cuts(const struct known *known, size_t start, struct gradient_product *product)
+{
+	product->cuts = pass_cuts(known->pass, known->index, known->direction)->row;
+	product->start = pass_start(known->pass) + start;
+}
+
 /* h before every step as the gates saw it: the history, or a copy times the mask. */
-static struct rows seen_h(const struct known *known)
+static void see_h(const struct known *known, struct gradient_product *product)
 {
 	const struct pass *pass = known->pass;
 	const struct workspace_map *map = &pass->plan->map;
 	const size_t padded = known->packed->out_padded, out = known->packed->out, index = known->index;
 	const struct sluice__range own = sluice__share(pass->steps, known->team->index, known->team->count);
 	const struct rows before = {history_before(&known->record.h, 0), pass->batch * padded, padded};
-	if (!pass_masks_h(pass, index))
-		return before;
+	const uint8_t *cuts = pass_cuts(pass, index, known->direction)->row;
+	const real *start = pass_start(pass) + known->layer->h[known->direction];
+	product->b = before;
+	if (!pass_masks_h(pass, index)) {
+		replace_cuts(known, known->layer->h[known->direction], product);
+		return;
+	}
 	const real *kept = pass_piece(pass, map->mask[known->direction]);
 	const bool changes = sluice__noise_mask_changes(pass, index);
 	real *masked = pass_piece(pass, map->masked_h[known->direction]);
@@ -71,16 +84,17 @@ static struct rows seen_h(const struct known *known)
 		real *to = masked + t * pass->batch * padded;
 		/* A mask for each step is made in the place of its product. */
 		if (changes)
-			sluice__noise_mask(pass, index, known->direction, t, all, to);
-		for (size_t row = 0; row < pass->batch; row++) {
+			sluice__noise_mask(pass, index, known->direction, t, pass_rows(pass, t), all, to);
+		for (size_t row = 0; row < pass_rows(pass, t); row++) {
 			const real *mask = (changes ? to : kept) + row * padded;
-			const real *h = before.at + t * before.step + row * padded;
+			const bool cut = cuts && cuts[t * pass->batch + row];
+			const real *h = cut ? start : before.at + t * before.step + row * padded;
 			for (size_t j = 0; j < out; j++)
 				to[row * padded + j] = mask[j] * h[j];
 		}
 	}
 	team_wait(known->team);
-	return (struct rows){masked, pass->batch * padded, padded};
+	product->b = (struct rows){masked, pass->batch * padded, padded};
 }
 
 /* dR = M (.) (what would be dR without DropConnect), rows by threads. */
@@ -105,7 +119,7 @@ static void recurrent_gradient(const struct known *known)
 	const bool thins = pass_thins(known->pass, known->index);
 	struct gradient_product product = gates_product(known, known->packed->options->no_recurrent_weights);
 	real *dw = parameters_at(known->pass, known->layer->weight_hh[known->direction]);
-	product.b = seen_h(known);
+	see_h(known, &product);
 	product.width = product.dw_row = known->packed->out;
 	product.dw = dw;
 	if (thins) {
@@ -122,9 +136,11 @@ static void input_gradient(const struct known *known)
 	struct gradient_product product = gates_product(known, known->packed->options->no_input_weights);
 	if (known->packed->options->input != SLUICE_INPUT_WEIGHTS)
 		return;
+	struct rows input[MOST_SEGMENTS];
+	sluice__pass_segments(known->pass, known->index, known->direction, input);
 	product.dw_row = known->layer->inputs;
 	for (size_t each = 0; each < known->packed->segments; each++) {
-		product.b = sluice__pass_input(known->pass, known->index, each);
+		product.b = input[each];
 		product.width = known->packed->segment[each].width;
 		product.dw = parameters_at(known->pass, known->layer->weight_ih[known->direction]) +
 			     known->packed->segment[each].first;
@@ -142,6 +158,7 @@ static void full_gradient(const struct known *known, struct history e)
 	product.b = (struct rows){history_before(&known->record.c, 0), known->pass->batch * padded, padded};
 	product.width = product.dw_row = hidden;
 	product.dw = parameters_at(known->pass, known->layer->peephole_at[known->direction]);
+	replace_cuts(known, known->layer->c[known->direction], &product);
 	multiply(known, &product);
 	if (!waiting || (sluice__layer_absent(known->packed->options, lacking) & SLUICE_GATE_O))
 		return;
@@ -149,6 +166,7 @@ static void full_gradient(const struct known *known, struct history e)
 	product.gates = 1;
 	product.absent = 0;
 	product.b.at = history_at(&e, 0);
+	product.cuts = NULL;
 	product.dw += 3 * hidden * hidden;
 	multiply(known, &product);
 }
@@ -173,10 +191,16 @@ static void bias_gradient(const struct known *known)
 	const unsigned absent = sluice__layer_absent(known->packed->options, 0);
 	for (size_t gate = 0; gate < SLUICE__GATES; gate++) {
 		real *to = parameters_at(pass, known->layer->bias_at[known->direction]) + gate * hidden;
+		const size_t row = SLUICE__GATES * span;
+		const struct sum sum = {.steps = pass->steps,
+					.batch = pass->batch,
+					.when = &pass->when,
+					.a = {known->da + gate * span, pass->batch * row, row},
+					.width = hidden,
+					.add = accumulates(pass),
+					.total = to};
 		if (!(absent >> gate & 1))
-			sluice__matrix_sum(&pass->plan->kernels, known->team, pass->steps * pass->batch,
-					   known->da + gate * span, SLUICE__GATES * span, hidden, accumulates(pass),
-					   to);
+			sluice__matrix_sum(&pass->plan->kernels, known->team, &sum);
 		else if (!accumulates(pass) && known->team->index == 0)
 			memset(to, 0, hidden * sizeof *to);
 	}
@@ -195,6 +219,23 @@ static void projection_gradient(const struct known *known)
 	product.width = product.dw_row = known->packed->hidden;
 	product.dw = parameters_at(pass, known->layer->projection_at[known->direction]);
 	multiply(known, &product);
+}
+
+static void start_gradient(const struct known *known)
+{
+	const struct workspace_map *map = &known->pass->plan->map;
+	const struct {
+		size_t from, to, count;
+	} parts[] = {
+		{map->dstart_h[known->direction], known->layer->start_h[known->direction], known->packed->out},
+		{map->dstart_c[known->direction], known->layer->start_c[known->direction], known->packed->hidden},
+	};
+	for (size_t each = 0; each < 2 && known->team->index == 0; each++) {
+		const real *from = pass_piece(known->pass, parts[each].from);
+		real *to = parameters_at(known->pass, parts[each].to);
+		for (size_t unit = 0; unit < parts[each].count; unit++)
+			to[unit] = accumulates(known->pass) ? to[unit] + from[unit] : from[unit];
+	}
 }
 
 void sluice__parameters_direction(struct pass *pass, size_t index, size_t direction, const struct team *team)
@@ -230,6 +271,8 @@ void sluice__parameters_direction(struct pass *pass, size_t index, size_t direct
 	if (known.layer->slopes)
 		copy_sums(&known, sums + SLUICE__GATES * packed->span, SLUICE__SLOPES, 0,
 			  parameters_at(pass, known.layer->slopes_at[direction]));
+	if (options->learned_start)
+		start_gradient(&known);
 }
 
 /* --- the read-out --- */
@@ -248,15 +291,18 @@ void sluice__parameters_readout(struct pass *pass, const struct team *team)
 	const struct sluice__network *network = pass->prepared->network;
 	const struct packed_layer *packed = &pass->plan->layers[network->layer_count - 1];
 	struct gradient_product product = product_of(pass, team);
-	if (!pass->gradients->dy) {
+	if (!pass_has_dy(pass)) {
 		clear_readout(pass, team);
 		return;
 	}
+	product.count = pass->when.shown ? pass->when.shown_count : pass->steps * pass->batch;
+	product.places = pass->when.shown;
 	if (pass->run->last_only) {
 		sluice__forward_gather_last(pass, team);
-		product.steps = 1;
+		product.count = pass->when.present;
+		product.places = NULL;
 	}
-	product.a = sluice__pass_dy(pass);
+	product.a = sluice__pass_dy(pass, 0);
 	product.gates = 1;
 	product.height = network->outputs;
 	product.dw_row = network->features;
@@ -266,8 +312,12 @@ void sluice__parameters_readout(struct pass *pass, const struct team *team)
 		product.dw = parameters_at(pass, network->readout_weight + each * product.width);
 		sluice__matrix_gradient(&pass->plan->kernels, team, &product);
 	}
-	/* Rows in order of memory: as good as in order of time, and fixed by the layout. */
-	const real *dy = pass->plan->widens_data ? product.a.at : pass->gradients->dy;
-	sluice__matrix_sum(&pass->plan->kernels, team, product.steps * pass->batch, dy, network->outputs,
-			   network->outputs, product.add, parameters_at(pass, network->readout_bias));
+	const struct sum sum = {.steps = pass_y_steps(pass),
+				.batch = pass->run->last_only ? pass->when.present : pass->batch,
+				.when = pass->run->last_only ? NULL : &pass->when,
+				.a = product.a,
+				.width = network->outputs,
+				.add = product.add,
+				.total = parameters_at(pass, network->readout_bias)};
+	sluice__matrix_sum(&pass->plan->kernels, team, &sum);
 }

@@ -1,5 +1,5 @@
 /* pass.c exists to know where the data of one call lie: records, inputs; and to spread its work over threads. */
-#include "backend/cpu/cpu.h"
+#include "backend/cpu/pass.h"
 
 #include <string.h>
 
@@ -40,41 +40,41 @@ struct record sluice__pass_record(const struct pass *pass, size_t layer, size_t 
 	return record;
 }
 
-/* Rows of a user's array of `width` columns and `steps` steps in the plan's layout. */
-static struct rows user_rows(const struct pass *pass, const void *at, size_t width, size_t steps)
+/* A caller's array as reals: his own memory, or the copy at `copy` of the workspace. */
+static struct rows reals_of(const struct pass *pass, const struct array *array, size_t copy)
 {
-	if (pass->prepared->limits.batch_major)
-		return (struct rows){at, width, steps * width};
-	return (struct rows){at, pass->batch * width, width};
-}
-
-/* A user's array as reals: his own memory, or the copy at `copy` of the workspace. */
-static struct rows reals_of(const struct pass *pass, const void *at, size_t copy, size_t width, size_t steps)
-{
-	if (pass->plan->widens_data)
+	const size_t width = array->width;
+	if (!sluice__array_direct(pass, array))
 		return (struct rows){pass_piece(pass, copy), pass->batch * width, width};
-	return user_rows(pass, at, width, steps);
+	if (array->steps)
+		return (struct rows){array->steps[0], 0, array->row};
+	if (pass->prepared->limits.batch_major && !array->last)
+		return (struct rows){array->at, width, pass->steps * width};
+	return (struct rows){array->at, pass->batch * width, width};
 }
 
 struct rows sluice__pass_x(const struct pass *pass)
 {
-	return reals_of(pass, pass->run->x, pass->plan->map.x, pass->prepared->network->inputs, pass->steps);
+	const struct array array = sluice__array_x(pass);
+	return reals_of(pass, &array, pass->plan->map.x);
 }
 
-struct rows sluice__pass_y(const struct pass *pass)
+struct rows sluice__pass_y(const struct pass *pass, size_t result)
 {
-	return reals_of(pass, pass->run->y, pass->plan->map.y, pass->prepared->network->outputs, pass_y_steps(pass));
+	const struct array array = sluice__array_y(pass, result);
+	return reals_of(pass, &array, pass->plan->map.y[result]);
 }
 
 struct rows sluice__pass_dx(const struct pass *pass)
 {
-	return reals_of(pass, pass->gradients->dx, pass->plan->map.dx, pass->prepared->network->inputs, pass->steps);
+	const struct array array = sluice__array_dx(pass);
+	return reals_of(pass, &array, pass->plan->map.dx);
 }
 
-struct rows sluice__pass_dy(const struct pass *pass)
+struct rows sluice__pass_dy(const struct pass *pass, size_t result)
 {
-	return reals_of(pass, pass->gradients->dy, pass->plan->map.y, pass->prepared->network->outputs,
-			pass_y_steps(pass));
+	const struct array array = sluice__array_dy(pass, result);
+	return reals_of(pass, &array, pass->plan->map.y[result]);
 }
 
 bool sluice__pass_input_dropped(const struct pass *pass, size_t layer)
@@ -82,47 +82,83 @@ bool sluice__pass_input_dropped(const struct pass *pass, size_t layer)
 	return layer > 0 && pass->run->training && pass->plan->layers[layer - 1].options->dropout > 0;
 }
 
-real *sluice__pass_dropped(const struct pass *pass, size_t layer)
+bool sluice__pass_input_made(const struct pass *pass, size_t layer)
 {
-	if (pass_tapes_reals(pass) && pass->prepared->limits.tape_mode == SLUICE_TAPE_FULL)
-		return sluice__pass_tape(pass, layer, 0).dropped;
-	return pass_piece(pass, pass->plan->map.dropped);
+	return layer > 0 && (sluice__pass_input_dropped(pass, layer) ||
+			     pass->plan->layers[layer - 1].options->combination == SLUICE_ADD);
 }
 
-struct rows sluice__pass_input(const struct pass *pass, size_t layer, size_t segment)
+real *sluice__pass_made(const struct pass *pass, size_t layer)
+{
+	if (pass_tapes_reals(pass) && pass->prepared->limits.tape_mode == SLUICE_TAPE_FULL)
+		return sluice__pass_tape(pass, layer, 0).made;
+	return pass_piece(pass, pass->plan->map.made);
+}
+
+struct rows sluice__pass_input(const struct pass *pass, size_t layer, size_t result)
 {
 	if (layer == 0)
 		return sluice__pass_x(pass);
 	const struct packed_layer *before = &pass->plan->layers[layer - 1];
-	if (sluice__pass_input_dropped(pass, layer)) {
-		const size_t row = before->directions * before->out_padded;
-		return (struct rows){sluice__pass_dropped(pass, layer) + segment * before->out_padded,
-				     pass->batch * row, row};
+	if (sluice__pass_input_made(pass, layer)) {
+		const size_t row = before->results * before->out_padded;
+		return (struct rows){sluice__pass_made(pass, layer) + result * before->out_padded, pass->batch * row,
+				     row};
 	}
-	return (struct rows){sluice__pass_record(pass, layer - 1, segment).h.time, pass->batch * before->out_padded,
+	return (struct rows){sluice__pass_record(pass, layer - 1, result).h.time, pass->batch * before->out_padded,
 			     before->out_padded};
 }
 
-struct rows sluice__pass_output(const struct pass *pass, size_t segment)
+void sluice__pass_segments(const struct pass *pass, size_t layer, size_t direction, struct rows input[MOST_SEGMENTS])
+{
+	const struct packed_layer *packed = &pass->plan->layers[layer];
+	for (size_t each = 0; each < packed->segments; each++)
+		input[each] = sluice__pass_input(pass, layer, packed->reads_separate ? direction : each);
+}
+
+struct rows sluice__pass_output(const struct pass *pass, size_t result)
 {
 	const struct packed_layer *packed = &pass->plan->layers[pass->plan->layer_count - 1];
 	if (!pass->run->last_only)
-		return sluice__pass_input(pass, pass->plan->layer_count, segment);
-	const size_t row = packed->directions * packed->out_padded;
-	return (struct rows){pass_piece(pass, pass->plan->map.last) + segment * packed->out_padded, 0, row};
+		return sluice__pass_input(pass, pass->plan->layer_count, result);
+	const size_t row = packed->results * packed->out_padded;
+	return (struct rows){pass_piece(pass, pass->plan->map.last) + result * packed->out_padded, 0, row};
 }
 
-void sluice__pass_load(const struct pass *pass, const void *state, size_t at, struct columns columns, real *to,
-		       size_t padded)
+const real *sluice__pass_initial(const struct pass *pass, size_t row)
 {
-	for (size_t row = 0; row < pass->batch; row++, to += padded) {
-		/* Padding that is not a number would spread in backward. */
-		memset(to + columns.first, 0, columns.vectors * sizeof *to);
-		if (state)
-			memcpy(to + columns.first,
-			       (const real *)state + row * pass->prepared->network->state_row + at + columns.first,
-			       columns.units * sizeof *to);
+	const sluice_run *run = pass->run;
+	const size_t n = pass_caller_row(pass, row);
+	if (!run->initial_state)
+		return pass_start(pass);
+	return (const real *)run->initial_state + (run->slots ? run->slots[n] : n) * pass->prepared->network->state_row;
+}
+
+/* Columns of one row of state; from NULL: zeros. */
+static void load_columns(struct columns columns, const real *from, real *to)
+{
+	/* Padding that is not a number would spread in backward. */
+	memset(to + columns.first, 0, columns.vectors * sizeof *to);
+	if (from)
+		memcpy(to + columns.first, from + columns.first, columns.units * sizeof *to);
+}
+
+void sluice__pass_load_initial(const struct pass *pass, size_t layer, size_t direction, size_t at,
+			       struct columns columns, const struct history *to, size_t padded)
+{
+	for (size_t row = 0; row < pass->when.present; row++) {
+		const size_t t = pass_end_of(pass, layer, direction, row, false);
+		load_columns(columns, sluice__pass_initial(pass, row) + at, history_before(to, t) + row * padded);
 	}
+}
+
+void sluice__pass_load_final(const struct pass *pass, size_t at, struct columns columns, real *to, size_t padded)
+{
+	const real *state = pass->gradients->dfinal;
+	const size_t state_row = pass->prepared->network->state_row;
+	for (size_t row = 0; row < pass->batch; row++)
+		load_columns(columns, state ? state + pass_caller_row(pass, row) * state_row + at : NULL,
+			     to + row * padded);
 }
 
 struct columns sluice__pass_columns(const struct pass *pass, size_t width, size_t first, size_t last)

@@ -1,18 +1,19 @@
 /* restore.c exists to give backward, in reals, what forward knew: widened, computed again, or taken from the run. */
-#include "backend/cpu/cpu.h"
+#include "backend/cpu/pass.h"
 
 #include <string.h>
 
-/* Widens these columns of `rows` rows of the tape. */
-static void widen_columns(const struct pass *pass, size_t rows, size_t row_width, size_t first, size_t count,
-			  const void *from, real *to)
+/* Widens these columns of all rows of the tape that there are. */
+static void widen_columns(const struct pass *pass, size_t row_width, size_t first, size_t count, const void *from,
+			  real *to)
 {
 	const sluice_dtype type = pass->prepared->limits.tape;
 	const size_t bytes = sluice__dtype_bytes(type);
-	for (size_t row = 0; row < rows; row++) {
-		const size_t at = row * row_width + first;
-		pass->plan->kernels.widen(type, count, (const char *)from + at * bytes, to + at);
-	}
+	for (size_t t = 0; t < pass->steps; t++)
+		for (size_t row = 0; row < pass_rows(pass, t); row++) {
+			const size_t at = (t * pass->batch + row) * row_width + first;
+			pass->plan->kernels.widen(type, count, (const char *)from + at * bytes, to + at);
+		}
 }
 
 /* --- h --- */
@@ -29,7 +30,7 @@ static void output_of_run(const struct strip *strip, size_t t, real *q)
 	real *o = pass_piece(pass, pass->plan->map.waiting[strip->direction]);
 	if (squash.slopes)
 		squash.slopes += columns.first;
-	for (size_t n = 0; n < pass->batch; n++) {
+	for (size_t n = 0; n < pass_rows(pass, t); n++) {
 		real *at = q + n * strip->packed->padded;
 		memset(at + columns.first, 0, columns.vectors * sizeof *at);
 		sluice__exchange_load(pass, pass->run->c, network->c_width, t, n, c_at + columns.first, columns.units,
@@ -45,20 +46,41 @@ static void output_of_run(const struct strip *strip, size_t t, real *q)
 	}
 }
 
-/* h of all steps from the run's gates and c. Layers with zoneout have no plan that comes here. */
+/* h of the rows that are held is what it was, own columns. */
+static void hold_h(const struct strip *strip, const struct history *h, size_t t)
+{
+	const struct pass *pass = strip->pass;
+	const struct columns columns = strip->out_columns;
+	const size_t padded = strip->packed->out_padded, first = t * pass->batch;
+	const struct flags *cuts = pass_cuts(pass, strip->layer, strip->direction);
+	const real *start = pass_start(pass) + pass->prepared->network->layers[strip->layer].h[strip->direction];
+	for (size_t row = 0; row < pass_rows(pass, t); row++) {
+		const bool cut = cuts->row && cuts->row[first + row];
+		const real *from = cut ? start : history_before(h, t) + row * padded;
+		if (pass->when.holds.row[first + row])
+			memcpy(history_at(h, t) + row * padded + columns.first, from + columns.first,
+			       columns.units * sizeof(real));
+	}
+}
+
+/* h of all steps from the run's gates and c, in the order in which they were made. Layers with zoneout have no plan
+ * that comes here. */
 static void rebuild_h(const struct strip *strip, const struct history *h, const struct team *team)
 {
 	struct pass *pass = strip->pass;
 	const struct packed_layer *packed = strip->packed;
 	const bool projected = packed->options->projection != 0;
 	real *q = pass_piece(pass, pass->plan->map.q[strip->direction]);
-	for (size_t t = 0; t < pass->steps; t++) {
+	for (size_t done = 0; done < pass->steps; done++) {
+		const size_t t = pass_step(pass, strip->layer, strip->direction, done), rows = pass_rows(pass, t);
 		real *to = history_at(h, t);
 		output_of_run(strip, t, projected ? q : to);
 		if (projected)
-			sluice__advance_project(strip, q, to, packed->out_padded, team);
+			sluice__advance_project(strip, rows, q, to, packed->out_padded, team);
 		if (pass->plan->widens_data)
-			sluice__advance_round(strip, to, packed->out_padded);
+			sluice__advance_round(strip, rows, to, packed->out_padded);
+		if (flags_any(&pass->when.holds, t))
+			hold_h(strip, h, t);
 		team_wait(team);
 	}
 }
@@ -69,17 +91,16 @@ static void restore_h(struct pass *pass, size_t layer, size_t direction, const s
 	const struct sluice__layer *sizes = &pass->prepared->network->layers[layer];
 	const struct record record = sluice__pass_record(pass, layer, direction);
 	const size_t padded = strip.packed->out_padded;
-	const bool backwards = pass_runs_backwards(pass, layer, direction);
+	sluice__pass_load_initial(pass, layer, direction, sizes->h[direction], strip.out_columns, &record.h, padded);
 	if (pass->run->tape) {
-		const struct tape tape = sluice__pass_tape(pass, layer, direction);
-		widen_columns(pass, (pass->steps + 1) * pass->batch, padded, strip.out_columns.first,
-			      strip.out_columns.units, tape.h, record.h.time - (backwards ? 0 : record.h.step));
+		const bool backwards = pass_runs_backwards(pass, layer, direction);
+		const char *from = sluice__pass_tape(pass, layer, direction).h;
+		const size_t before = backwards ? 0 : (size_t)record.h.step;
+		widen_columns(pass, padded, strip.out_columns.first, strip.out_columns.units,
+			      from + before * sluice__dtype_bytes(pass->prepared->limits.tape), record.h.time);
 	} else {
 		rebuild_h(&strip, &record.h, team);
 	}
-	/* The state before the first step is known better than the tape has it. */
-	sluice__pass_load(pass, pass->run->initial_state, sizes->h[direction], strip.out_columns,
-			  history_before(&record.h, pass_first_step(pass, layer, direction)), padded);
 }
 
 void sluice__restore_h(struct pass *pass, size_t layer, const struct team *team)
@@ -88,21 +109,22 @@ void sluice__restore_h(struct pass *pass, size_t layer, const struct team *team)
 		sluice__pass_directions(pass, layer, team, restore_h);
 }
 
-void sluice__restore_dropped(struct pass *pass, size_t layer, const struct team *team)
+void sluice__restore_input(struct pass *pass, size_t layer, const struct team *team)
 {
-	if (!sluice__pass_input_dropped(pass, layer))
+	if (!sluice__pass_input_made(pass, layer))
 		return;
 	const struct packed_layer *before = &pass->plan->layers[layer - 1];
-	const size_t width = before->directions * before->out_padded;
+	const size_t width = before->results * before->out_padded, step = pass->batch * width;
 	if (pass->prepared->limits.tape_mode != SLUICE_TAPE_FULL) {
-		sluice__forward_drop(pass, layer, team);
+		sluice__forward_make_input(pass, layer, team);
 	} else if (!pass_tapes_reals(pass)) {
-		const struct sluice__range own = sluice__share(pass->steps * pass->batch, team->index, team->count);
+		const struct sluice__range own = sluice__share(pass->steps, team->index, team->count);
 		const sluice_dtype type = pass->prepared->limits.tape;
-		const char *from = sluice__pass_tape(pass, layer, 0).dropped;
-		pass->plan->kernels.widen(type, (own.last - own.first) * width,
-					  from + own.first * width * sluice__dtype_bytes(type),
-					  sluice__pass_dropped(pass, layer) + own.first * width);
+		const char *from = sluice__pass_tape(pass, layer, 0).made;
+		for (size_t t = own.first; t < own.last; t++)
+			pass->plan->kernels.widen(type, pass_rows(pass, t) * width,
+						  from + t * step * sluice__dtype_bytes(type),
+						  sluice__pass_made(pass, layer) + t * step);
 		team_wait(team);
 	}
 }
@@ -117,23 +139,20 @@ static bool repeats_at_once(const struct strip *strip, const struct rows input[M
 	for (size_t each = 0; each < strip->packed->segments; each++)
 		if (input[each].step != pass->batch * input[each].row)
 			return false;
-	return strip->packed->plain && !pass->run->mask;
+	return strip->packed->plain && !pass->run->mask && !pass->when.active && !pass->when.holds.row &&
+	       !pass->when.cuts[0].row;
 }
 
 /* All steps as rows of one: nothing waits for the step before, and the weights are read once. */
 static void repeat_at_once(const struct strip *strip, const struct record *record, struct moment *moment,
 			   const struct team *team)
 {
-	struct pass whole = *strip->pass;
-	struct strip all = *strip;
-	whole.batch = strip->pass->steps * strip->pass->batch;
-	whole.steps = 1;
-	all.pass = &whole;
+	moment->rows = strip->pass->steps * strip->pass->batch;
 	/* h and c are known: what comes out again may lie in one place. */
 	moment->h_row = moment->c_row = 0;
 	moment->h_before = history_before(&record->h, 0);
 	moment->c_before = history_before(&record->c, 0);
-	sluice__advance(&all, moment, team);
+	sluice__advance(strip, moment, team);
 }
 
 /* Every step once more, from the h and c that are known, for the sake of its gates. */
@@ -154,8 +173,7 @@ static void repeat_steps(struct strip *strip, const struct record *record, const
 		.c = pass_piece(pass, map->spare_c[direction]),
 		.c_row = packed->padded,
 	};
-	for (size_t each = 0; each < packed->segments; each++)
-		input[each] = sluice__pass_input(pass, strip->layer, each);
+	sluice__pass_segments(pass, strip->layer, direction, input);
 	sluice__advance_prepare(strip, team);
 	if (!fused)
 		sluice__advance_place_input(strip, input, pass->steps, record->gates);
@@ -168,7 +186,9 @@ static void repeat_steps(struct strip *strip, const struct record *record, const
 		return;
 	}
 	for (size_t t = 0; t < pass->steps; t++) {
-		sluice__advance_place(strip, record, input, t, &moment);
+		if (pass_rows(pass, t) == 0)
+			continue;
+		sluice__advance_place(strip, record, input, t, team, &moment);
 		sluice__advance(strip, &moment, team);
 	}
 }
@@ -177,12 +197,12 @@ static void widen_gates(const struct strip *strip, const struct record *record)
 {
 	const struct pass *pass = strip->pass;
 	const struct tape tape = sluice__pass_tape(pass, strip->layer, strip->direction);
-	const size_t width = SLUICE__GATES * pass->plan->kernels.lanes, rows = pass->steps * pass->batch;
+	const size_t width = SLUICE__GATES * pass->plan->kernels.lanes;
 	const size_t gates_row = SLUICE__GATES * strip->packed->padded, first = strip->first * width;
 	const size_t count = (strip->last - strip->first) * width;
-	widen_columns(pass, rows, gates_row, first, count, tape.gates, record->gates);
+	widen_columns(pass, gates_row, first, count, tape.gates, record->gates);
 	if (record->arguments)
-		widen_columns(pass, rows, gates_row, first, count, tape.arguments, record->arguments);
+		widen_columns(pass, gates_row, first, count, tape.arguments, record->arguments);
 }
 
 /* Gates and c from the run's arrays into blocks of units. */
@@ -196,6 +216,8 @@ static void load_gates(const struct strip *strip, const struct record *record)
 	const struct columns columns = strip->columns;
 	for (size_t row = 0; row < pass->steps * pass->batch; row++) {
 		const size_t t = row / pass->batch, n = row % pass->batch;
+		if (n >= pass_rows(pass, t))
+			continue;
 		real *c = history_at(&record->c, t) + n * padded + columns.first;
 		real *gates = record->gates + row * SLUICE__GATES * padded;
 		memset(c, 0, columns.vectors * sizeof *c);
@@ -211,8 +233,8 @@ static void load_gates(const struct strip *strip, const struct record *record)
 					rest < lanes ? rest : lanes, gates + SLUICE__GATES * unit + gate * lanes);
 			}
 	}
-	sluice__pass_load(pass, pass->run->initial_state, sizes->c[strip->direction], columns,
-			  history_before(&record->c, pass_first_step(pass, strip->layer, strip->direction)), padded);
+	sluice__pass_load_initial(pass, strip->layer, strip->direction, sizes->c[strip->direction], columns, &record->c,
+				  padded);
 }
 
 static void restore_gates(struct pass *pass, size_t layer, size_t direction, const struct team *team)

@@ -1,5 +1,5 @@
 /* step.c exists for the single step of a stream: the same sums in the same order, without buffers over time. */
-#include "backend/cpu/cpu.h"
+#include "backend/cpu/pass.h"
 
 #include <string.h>
 
@@ -7,8 +7,10 @@
 static struct rows step_input(const struct pass *pass, real *state, size_t layer)
 {
 	const struct sluice__network *network = pass->prepared->network;
-	if (layer == 0)
-		return (struct rows){sluice__pass_x(pass).at, 0, network->inputs};
+	if (layer == 0) {
+		const struct rows x = sluice__pass_x(pass);
+		return (struct rows){x.at, 0, x.row};
+	}
 	struct rows rows = {state + network->layers[layer - 1].h[0], 0, network->state_row};
 	if (!sluice__pass_input_dropped(pass, layer))
 		return rows;
@@ -70,6 +72,7 @@ static void step_options(struct pass *pass, real *state, size_t layer, real *scr
 	struct strip strip = sluice__strip(pass, layer, 0, team);
 	real *gates = pass_piece(pass, pass->plan->map.gates[0]);
 	struct moment moment = {
+		.rows = pass->batch,
 		.input[0] = step_input(pass, state, layer),
 		.h_before = state + sizes->h[0],
 		.h_before_row = state_row,
@@ -110,10 +113,10 @@ static void step_output(const struct pass *pass, real *state)
 {
 	const struct cpu_plan *plan = pass->plan;
 	const struct sluice__network *network = pass->prepared->network;
-	const struct rows input = step_input(pass, state, network->layer_count), y = sluice__pass_y(pass);
+	const struct rows input = step_input(pass, state, network->layer_count), y = sluice__pass_y(pass, 0);
 	if (!network->readout) {
 		for (size_t row = 0; row < pass->batch; row++)
-			memcpy((real *)y.at + row * network->outputs, input.at + row * input.row,
+			memcpy((real *)y.at + row * y.row, input.at + row * input.row,
 			       network->outputs * sizeof *input.at);
 		return;
 	}
@@ -127,45 +130,77 @@ static void step_output(const struct pass *pass, real *state)
 		.type = plan->panel_type,
 		.bias = packed_reals(plan, plan->readout.bias),
 		.c = (real *)y.at,
-		.c_step = pass->batch * network->outputs,
-		.c_row = network->outputs,
+		.c_row = y.row,
 	};
 	sluice__matrix_multiply(&plan->kernels, &product);
 }
 
-/* The state that the step works on: the final one, which starts as a copy of the initial one. */
-static real *step_state(const struct pass *pass)
+/* Whether the rows of the run are neighbours in the state array. */
+static bool slots_adjoin(const struct pass *pass)
 {
-	const size_t bytes = pass->prepared->network->state_row * pass->batch * sizeof(real);
-	real *state = pass->run->final_state;
-	if (!state)
-		state = pass_piece(pass, pass->plan->map.step_state);
-	if (!pass->run->initial_state)
-		memset(state, 0, bytes);
-	else if (state != pass->run->initial_state)
-		memcpy(state, pass->run->initial_state, bytes);
+	const size_t *slots = pass->run->slots;
+	for (size_t n = 1; slots && n < pass->batch; n++)
+		if (slots[n] != slots[0] + n)
+			return false;
+	return true;
+}
+
+/* The state that the step works on: the final one, which starts as a copy of the initial one; or a copy of the rows
+ * that are to be stepped, where they do not adjoin. */
+static real *step_state(const struct pass *pass, bool adjoin)
+{
+	const sluice_run *run = pass->run;
+	const size_t row_reals = pass->prepared->network->state_row;
+	real *state = pass_piece(pass, pass->plan->map.step_state);
+	if (run->final_state && adjoin)
+		state = (real *)run->final_state + (run->slots ? run->slots[0] : 0) * row_reals;
+	for (size_t row = 0; row < pass->batch; row++) {
+		const bool cut = run->resets && run->resets[row];
+		const real *from = cut ? pass_start(pass) : sluice__pass_initial(pass, row);
+		if (from != state + row * row_reals)
+			memcpy(state + row * row_reals, from, row_reals * sizeof *state);
+	}
 	return state;
+}
+
+/* Rows that were copied go back to their slots. */
+static void put_back(const struct pass *pass, const real *state)
+{
+	const size_t row_reals = pass->prepared->network->state_row;
+	for (size_t row = 0; row < pass->batch; row++)
+		memcpy((real *)pass->run->final_state + pass->run->slots[row] * row_reals, state + row * row_reals,
+		       row_reals * sizeof *state);
 }
 
 static void step(struct pass *pass, const struct team *team)
 {
-	real *state = step_state(pass);
-	if (pass->plan->widens_data)
-		sluice__exchange_in(pass, team, pass->run->x, pass->prepared->network->inputs, 1,
-				    pass_piece(pass, pass->plan->map.x));
+	const struct array x = sluice__array_x(pass), y = sluice__array_y(pass, 0);
+	const bool adjoin = slots_adjoin(pass);
+	real *state = step_state(pass, adjoin);
+	if (!sluice__array_direct(pass, &x))
+		sluice__exchange_in(pass, team, &x, pass_piece(pass, pass->plan->map.x));
 	for (size_t layer = 0; layer < pass->plan->layer_count; layer++)
 		step_layer(pass, state, layer, team);
-	if (!pass->run->y)
+	if (!adjoin && pass->run->final_state)
+		put_back(pass, state);
+	if (!array_given(&y))
 		return;
 	step_output(pass, state);
-	if (pass->plan->widens_data)
-		sluice__exchange_out(pass, team, pass_piece(pass, pass->plan->map.y), pass->prepared->network->outputs,
-				     1, pass->run->y);
+	if (!sluice__array_direct(pass, &y))
+		sluice__exchange_out(pass, team, pass_piece(pass, pass->plan->map.y[0]), &y);
 }
 
 sluice_status sluice__cpu_step(const struct sluice__prepared *prepared, const sluice_run *run)
 {
-	struct pass pass = {.prepared = prepared, .plan = prepared->own, .run = run, .steps = 1, .batch = run->batch};
+	struct pass pass = {.prepared = prepared,
+			    .plan = prepared->own,
+			    .run = run,
+			    .steps = 1,
+			    .batch = run->batch,
+			    .when = {.steps = 1, .present = run->batch}};
+	/* Rows that have no step, or keep their state, are no matter of a stream: sequences know them already. */
+	if (run->lengths || run->batch_sizes || run->holds)
+		return sluice__cpu_block(prepared, run);
 	sluice__pass_run(&pass, 1, step);
 	return SLUICE_OK;
 }

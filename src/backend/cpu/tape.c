@@ -1,22 +1,23 @@
 /* tape.c exists to lay out what a forward call leaves for its backward call, and to count it. */
-#include "backend/cpu/cpu.h"
+#include "backend/cpu/pass.h"
 
 /* Elements of each piece of the tape for one step of one row, or for one state. */
 struct piece_sizes {
-	size_t gates, arguments, h, c, dropped;
+	size_t gates, arguments, h, c, made;
 };
 
 static struct piece_sizes sizes_of(const struct cpu_plan *plan, const struct sluice__limits *limits, size_t layer)
 {
 	const struct packed_layer *packed = &plan->layers[layer];
 	const bool full = limits->tape_mode == SLUICE_TAPE_FULL;
+	const bool made = packed->options->dropout > 0 || packed->options->combination == SLUICE_ADD;
 	const size_t gates = SLUICE__GATES * packed->padded;
 	return (struct piece_sizes){
 		.gates = full ? gates : 0,
 		.arguments = full && packed->keeps_arguments ? gates : 0,
 		.h = packed->out_padded,
 		.c = packed->padded,
-		.dropped = full && packed->options->dropout > 0 ? packed->directions * packed->out_padded : 0,
+		.made = full && made ? packed->results * packed->out_padded : 0,
 	};
 }
 
@@ -34,7 +35,7 @@ void sluice__tape_size(struct sluice__prepared *prepared, const struct cpu_plan 
 			sluice__book(&fixed, limits->batch, sizes.h, bytes);
 			sluice__book(&fixed, limits->batch, sizes.c, sizeof(real));
 		}
-		sluice__book(&step, limits->batch, sizes.dropped, bytes);
+		sluice__book(&step, limits->batch, sizes.made, bytes);
 	}
 	prepared->tape_step_bytes = step.bytes;
 	prepared->tape_fixed_bytes = fixed.bytes;
@@ -57,9 +58,9 @@ struct tape sluice__pass_tape(const struct pass *pass, size_t layer, size_t dire
 	const size_t rows = pass->steps * pass->batch, slots = rows + pass->batch;
 	const size_t bytes = sluice__dtype_bytes(limits->tape);
 	char *at = pass->run->tape;
-	size_t dropped = 0;
+	size_t made = 0;
 	for (size_t index = 0;; index++) {
-		struct tape tape = {.dropped = take(&at, rows, dropped, bytes)};
+		struct tape tape = {.made = take(&at, rows, made, bytes)};
 		if (index == pass->plan->layer_count)
 			return tape;
 		const struct piece_sizes sizes = sizes_of(pass->plan, limits, index);
@@ -72,6 +73,6 @@ struct tape sluice__pass_tape(const struct pass *pass, size_t layer, size_t dire
 			if (index == layer && each == direction)
 				return tape;
 		}
-		dropped = sizes.dropped;
+		made = sizes.made;
 	}
 }

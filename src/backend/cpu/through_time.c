@@ -1,5 +1,5 @@
 /* through_time.c exists to carry gradients of one layer and direction back through its steps. */
-#include "backend/cpu/cpu.h"
+#include "backend/cpu/pass.h"
 
 #include <string.h>
 
@@ -15,6 +15,7 @@ struct back {
 	size_t first, last;         /* vectors of the units */
 	size_t out_first, out_last; /* vectors of h */
 	struct columns columns, out_columns;
+	const real *start_h, *start_c; /* the layer's and direction's part of the start */
 	real *da, *dh, *dc;
 	const void *transposed; /* panels of R */
 	sluice_dtype transposed_type;
@@ -37,6 +38,8 @@ static struct back back_of(struct pass *pass, size_t layer, size_t direction, co
 			    .last = own.last,
 			    .out_first = out.first,
 			    .out_last = out.last,
+			    .start_h = pass_start(pass) + pass->prepared->network->layers[layer].h[direction],
+			    .start_c = pass_start(pass) + pass->prepared->network->layers[layer].c[direction],
 			    .columns = sluice__pass_columns(pass, packed->hidden, own.first, own.last),
 			    .out_columns = sluice__pass_columns(pass, packed->out, out.first, out.last),
 			    .da = pass_piece(pass, map->da[direction]),
@@ -63,8 +66,9 @@ static void store_initial(const struct back *back)
 	const struct sluice__layer *layer = &pass->prepared->network->layers[back->layer];
 	const bool add = pass_accumulates(pass, SLUICE_ACCUMULATE_STATE);
 	const struct columns h = back->out_columns, c = back->columns;
-	real *state = pass->gradients->dinitial;
-	for (size_t row = 0; state && row < pass->batch; row++, state += pass->prepared->network->state_row) {
+	for (size_t row = 0; pass->gradients->dinitial && row < pass->batch; row++) {
+		real *state = (real *)pass->gradients->dinitial +
+			      pass_caller_row(pass, row) * pass->prepared->network->state_row;
 		store_part(state + layer->h[back->direction] + h.first,
 			   back->dh + row * back->packed->out_padded + h.first, h.units, add);
 		store_part(state + layer->c[back->direction] + c.first, back->dc + row * back->packed->padded + c.first,
@@ -111,11 +115,11 @@ static struct factor factor_of(const struct back *back, const real *a, size_t a_
 }
 
 /* dh of the strip's columns from da of one step: da R. */
-static void multiply_recurrent(const struct back *back, const real *da, bool descending)
+static void multiply_recurrent(const struct back *back, size_t rows, const real *da, bool descending)
 {
 	const size_t depth = SLUICE__GATES * back->packed->span;
 	const struct factor factor = {da, depth, depth, back->transposed, back->transposed_type};
-	multiply(back, back->pass->batch, &factor, back->out_first, back->out_columns, false, descending, back->dh,
+	multiply(back, rows, &factor, back->out_first, back->out_columns, false, descending, back->dh,
 		 back->packed->out_padded);
 }
 
@@ -126,7 +130,7 @@ static struct sluice__cell_backward cell_of(const struct back *back, size_t t)
 	const size_t padded = packed->padded, gates_row = SLUICE__GATES * padded, da_row = SLUICE__GATES * packed->span;
 	const size_t at = t * pass->batch * gates_row;
 	return (struct sluice__cell_backward){
-		.rows = pass->batch,
+		.rows = pass_rows(pass, t),
 		.first = back->first,
 		.last = back->last,
 		.cell = packed->standard ? NULL : &back->cell,
@@ -148,15 +152,128 @@ static struct sluice__cell_backward cell_of(const struct back *back, size_t t)
 	};
 }
 
+/* --- steps where rows begin anew or are held --- */
+
+static bool is_cut(const struct back *back, size_t t, size_t row)
+{
+	const struct flags *cuts = pass_cuts(back->pass, back->layer, back->direction);
+	return cuts->row && cuts->row[t * back->pass->batch + row];
+}
+
+/* c before a step some of whose rows come from the start: a copy, own columns. */
+static const real *restarted_c(const struct back *back, size_t t)
+{
+	const struct columns columns = back->columns;
+	const size_t padded = back->packed->padded;
+	real *c = pass_piece(back->pass, back->pass->plan->map.cut_c[back->direction]);
+	for (size_t row = 0; row < pass_rows(back->pass, t); row++) {
+		const real *from =
+			is_cut(back, t, row) ? back->start_c : history_before(&back->record.c, t) + row * padded;
+		memcpy(c + row * padded + columns.first, from + columns.first, columns.vectors * sizeof *c);
+	}
+	return c;
+}
+
+static void add_part(real *to, const real *from, size_t count)
+{
+	for (size_t j = 0; j < count; j++)
+		to[j] += from[j];
+}
+
+/* What reaches a row's start stays there: own columns of dh and dc become the start's gradient. */
+static void move_to_start(const struct back *back, size_t row)
+{
+	const struct workspace_map *map = &back->pass->plan->map;
+	const struct columns h = back->out_columns, c = back->columns;
+	real *dh = back->dh + row * back->packed->out_padded + h.first;
+	real *dc = back->dc + row * back->packed->padded + c.first;
+	add_part(pass_piece(back->pass, map->dstart_h[back->direction]) + h.first, dh, h.units);
+	add_part(pass_piece(back->pass, map->dstart_c[back->direction]) + c.first, dc, c.units);
+	memset(dh, 0, h.vectors * sizeof *dh);
+	memset(dc, 0, c.vectors * sizeof *dc);
+}
+
+/* The gradients that the caller gives of h and c of a step, own columns. */
+static void add_given(const struct back *back, size_t t)
+{
+	enum { STRETCH = 64 };
+	const struct pass *pass = back->pass;
+	const struct sluice__network *network = pass->prepared->network;
+	const struct sluice__layer *layer = &network->layers[back->layer];
+	const struct {
+		const void *given;
+		size_t width, column, padded;
+		struct columns own;
+		real *to;
+	} parts[] = {
+		{pass->gradients->dh, network->h_width, layer->h_column[back->direction], back->packed->out_padded,
+		 back->out_columns, back->dh},
+		{pass->gradients->dc, network->c_width, layer->c_column[back->direction], back->packed->padded,
+		 back->columns, back->dc},
+	};
+	for (size_t each = 0; each < 2; each++)
+		for (size_t row = 0; parts[each].given && row < pass_rows(pass, t); row++)
+			for (size_t done = 0; done < parts[each].own.units; done += STRETCH) {
+				real given[STRETCH];
+				const size_t rest = parts[each].own.units - done, first = parts[each].own.first + done;
+				const size_t count = rest < STRETCH ? rest : STRETCH;
+				sluice__exchange_load(pass, parts[each].given, parts[each].width, t, row,
+						      parts[each].column + first, count, given);
+				add_part(parts[each].to + row * parts[each].padded + first, given, count);
+			}
+}
+
 /* dy of one step's h; NULL: zero. */
-static const real *dy_at(const struct back *back, size_t t)
+static real *dy_at(const struct back *back, size_t t)
 {
 	const struct pass *pass = back->pass;
-	if (!pass->gradients->dy && back->layer + 1 == pass->plan->layer_count)
+	if (!pass_has_dy(pass) && back->layer + 1 == pass->plan->layer_count)
 		return NULL;
 	return pass_dy_of(pass, back->layer) + t * pass->batch * pass_dy_row(pass, back->layer) +
 	       back->direction * back->packed->out_padded;
 }
+
+/* Held rows pass the step by: their dh and dc wait, and the step works on zeros. */
+static void set_aside(const struct back *back, size_t t)
+{
+	const struct workspace_map *map = &back->pass->plan->map;
+	const struct columns h = back->out_columns, c = back->columns;
+	const size_t out_padded = back->packed->out_padded, padded = back->packed->padded;
+	const size_t dy_row = pass_dy_row(back->pass, back->layer);
+	real *held_h = pass_piece(back->pass, map->held_h[back->direction]);
+	real *held_c = pass_piece(back->pass, map->held_c[back->direction]), *dy = dy_at(back, t);
+	for (size_t row = 0; row < pass_rows(back->pass, t); row++) {
+		real *dh = back->dh + row * out_padded + h.first, *dc = back->dc + row * padded + c.first;
+		if (!back->pass->when.holds.row[t * back->pass->batch + row])
+			continue;
+		memcpy(held_h + row * out_padded + h.first, dh, h.units * sizeof *dh);
+		memcpy(held_c + row * padded + c.first, dc, c.units * sizeof *dc);
+		memset(dh, 0, h.vectors * sizeof *dh);
+		memset(dc, 0, c.vectors * sizeof *dc);
+		if (!dy)
+			continue;
+		add_part(held_h + row * out_padded + h.first, dy + row * dy_row + h.first, h.units);
+		memset(dy + row * dy_row + h.first, 0, h.vectors * sizeof *dy);
+	}
+}
+
+static void take_back(const struct back *back, size_t t)
+{
+	const struct workspace_map *map = &back->pass->plan->map;
+	const struct columns h = back->out_columns, c = back->columns;
+	const size_t out_padded = back->packed->out_padded, padded = back->packed->padded;
+	for (size_t row = 0; row < pass_rows(back->pass, t); row++) {
+		const size_t h_at = row * out_padded + h.first, c_at = row * padded + c.first;
+		if (!back->pass->when.holds.row[t * back->pass->batch + row])
+			continue;
+		memcpy(back->dh + h_at, pass_piece(back->pass, map->held_h[back->direction]) + h_at,
+		       h.units * sizeof(real));
+		memcpy(back->dc + c_at, pass_piece(back->pass, map->held_c[back->direction]) + c_at,
+		       c.units * sizeof(real));
+	}
+}
+
+/* --- steps --- */
 
 /* dr of one step, own columns of [N,out]: (1 - z) (dy + dh), zero where the projection was clipped; what zoneout hands
  * on, z (dy + dh), goes to `carry`. `r`, if not NULL, is the projection before clipping, and may be `to`. */
@@ -170,7 +287,7 @@ static void gradient_of_output(const struct back *back, size_t t, const real *r,
 	real *zone = pass_piece(pass, pass->plan->map.zone_h[back->direction]);
 	if (options->zoneout_h > 0)
 		sluice__noise_zoneout(pass, back->layer, back->direction, t, false, columns, zone, padded);
-	for (size_t row = 0; row < pass->batch; row++)
+	for (size_t row = 0; row < pass_rows(pass, t); row++)
 		for (size_t j = columns.first; j < columns.first + columns.units; j++) {
 			const size_t at = row * padded + j;
 			const real dh = back->dh[at] + (dy ? dy[row * dy_row + j] : 0);
@@ -191,8 +308,8 @@ static void finish_dh(const struct back *back, size_t t, const real *carry)
 	const bool masked = pass_masks_h(pass, back->layer);
 	real *mask = pass_piece(pass, pass->plan->map.mask[back->direction]);
 	if (masked && sluice__noise_mask_changes(pass, back->layer))
-		sluice__noise_mask(pass, back->layer, back->direction, t, columns, mask);
-	for (size_t row = 0; row < pass->batch; row++)
+		sluice__noise_mask(pass, back->layer, back->direction, t, pass_rows(pass, t), columns, mask);
+	for (size_t row = 0; row < pass_rows(pass, t); row++)
 		for (size_t j = columns.first; j < columns.first + columns.units; j++) {
 			const size_t at = row * padded + j;
 			const real dh = masked ? mask[at] * back->dh[at] : back->dh[at];
@@ -208,7 +325,7 @@ static void split_dc(const struct back *back, size_t t, real *kept)
 	const size_t padded = back->packed->padded;
 	real *zone = pass_piece(pass, pass->plan->map.zone_c[back->direction]);
 	sluice__noise_zoneout(pass, back->layer, back->direction, t, true, columns, zone, padded);
-	for (size_t row = 0; row < pass->batch; row++)
+	for (size_t row = 0; row < pass_rows(pass, t); row++)
 		for (size_t j = columns.first; j < columns.first + columns.units; j++) {
 			const size_t at = row * padded + j;
 			kept[at] = zone[at] * back->dc[at];
@@ -216,10 +333,10 @@ static void split_dc(const struct back *back, size_t t, real *kept)
 		}
 }
 
-static void add_dc(const struct back *back, const real *kept)
+static void add_dc(const struct back *back, size_t rows, const real *kept)
 {
 	const struct columns columns = back->columns;
-	for (size_t row = 0; row < back->pass->batch; row++)
+	for (size_t row = 0; row < rows; row++)
 		for (size_t j = columns.first; j < columns.first + columns.units; j++)
 			back->dc[row * back->packed->padded + j] += kept[row * back->packed->padded + j];
 }
@@ -234,7 +351,7 @@ static void clear_padding(const struct back *back, const struct sluice__cell_bac
 	const size_t last = job->parts == SLUICE__CELL_REST ? 3 : SLUICE__GATES;
 	if (rest == 0 || back->first == back->last || back->last != packed->blocks)
 		return;
-	for (size_t row = 0; row < back->pass->batch; row++)
+	for (size_t row = 0; row < job->rows; row++)
 		for (size_t gate = first; gate < last; gate++)
 			memset(job->da + (row * SLUICE__GATES + gate) * packed->span + packed->hidden, 0,
 			       rest * sizeof *job->da);
@@ -252,8 +369,7 @@ static void cell_step(const struct back *back, struct sluice__cell_backward *job
 		team_wait(team);
 		const struct factor factor = factor_of(back, job->da + 3 * job->da_gate, job->da_row, packed->span,
 						       back->weights->memory_back);
-		multiply(back, back->pass->batch, &factor, back->first, back->columns, true, false, back->dc,
-			 packed->padded);
+		multiply(back, job->rows, &factor, back->first, back->columns, true, false, back->dc, packed->padded);
 		job->parts = SLUICE__CELL_REST;
 	}
 	plan->kernels.cell_backward(job);
@@ -261,7 +377,8 @@ static void cell_step(const struct back *back, struct sluice__cell_backward *job
 }
 
 /* One step with anything besides the two kernels: EQUATIONS.md, "Backward", line by line. */
-static void step_options(const struct back *back, size_t t, bool descending, const struct team *team)
+static void step_options(const struct back *back, size_t t, const real *c_before, bool descending,
+			 const struct team *team)
 {
 	const struct pass *pass = back->pass;
 	const struct workspace_map *map = &pass->plan->map;
@@ -269,9 +386,11 @@ static void step_options(const struct back *back, size_t t, bool descending, con
 	const sluice_layer *options = packed->options;
 	const size_t direction = back->direction, step = t * pass->batch * packed->out_padded;
 	struct sluice__cell_backward job = cell_of(back, t);
+	const size_t rows = job.rows;
 	real *dr = pass_piece(pass, map->dr[direction]) + (options->projection ? step : 0);
 	real *dq = pass_piece(pass, map->dq[direction]), *kept = pass_piece(pass, map->dc_kept[direction]);
 	real *carry = options->zoneout_h > 0 ? pass_piece(pass, map->carry[direction]) : NULL;
+	job.c_prev = c_before;
 	job.dy = dy_at(back, t);
 	job.dy_row = pass_dy_row(pass, back->layer);
 	if (options->projection || carry) {
@@ -283,7 +402,7 @@ static void step_options(const struct back *back, size_t t, bool descending, con
 		const struct factor factor =
 			factor_of(back, dr, packed->out_padded, packed->out, back->weights->projection_back);
 		team_wait(team);
-		multiply(back, pass->batch, &factor, back->first, back->columns, false, false, dq, packed->padded);
+		multiply(back, rows, &factor, back->first, back->columns, false, false, dq, packed->padded);
 		job.dh = dq;
 		job.dh_row = packed->padded;
 	}
@@ -294,27 +413,51 @@ static void step_options(const struct back *back, size_t t, bool descending, con
 	job.dslopes = sums + SLUICE__GATES * packed->span;
 	cell_step(back, &job, team);
 	if (options->zoneout_c > 0)
-		add_dc(back, kept);
+		add_dc(back, rows, kept);
 	team_wait(team);
 	if (packed->full) {
 		const struct factor factor =
 			factor_of(back, job.da, job.da_row, SLUICE__GATES * packed->span, back->weights->peephole_back);
-		multiply(back, pass->batch, &factor, back->first, back->columns, true, descending, back->dc,
-			 packed->padded);
+		multiply(back, rows, &factor, back->first, back->columns, true, descending, back->dc, packed->padded);
 	}
-	multiply_recurrent(back, job.da, descending);
+	multiply_recurrent(back, rows, job.da, descending);
 	if (carry || pass_masks_h(pass, back->layer))
 		finish_dh(back, t, carry);
 }
 
-static void step_plain(const struct back *back, size_t t, bool descending, const struct team *team)
+static void step_plain(const struct back *back, size_t t, const real *c_before, bool descending,
+		       const struct team *team)
 {
 	struct sluice__cell_backward job = cell_of(back, t);
+	job.c_prev = c_before;
 	job.dy = dy_at(back, t);
 	job.dy_row = pass_dy_row(back->pass, back->layer);
 	back->pass->plan->kernels.cell_backward(&job);
 	team_wait(team);
-	multiply_recurrent(back, job.da, descending);
+	multiply_recurrent(back, job.rows, job.da, descending);
+}
+
+/* One step with what is around it: gradients that are given, rows that are held or begin anew. */
+static void step(const struct back *back, size_t t, bool plain, bool descending, const struct team *team)
+{
+	const struct pass *pass = back->pass;
+	const bool cut = flags_any(pass_cuts(pass, back->layer, back->direction), t);
+	const bool held = flags_any(&pass->when.holds, t);
+	const real *c_before = cut ? restarted_c(back, t) : history_before(&back->record.c, t);
+	if (pass->gradients->dh || pass->gradients->dc)
+		add_given(back, t);
+	if (held)
+		set_aside(back, t);
+	/* As forward: what the step before read last is still in the cache. */
+	if (plain)
+		step_plain(back, t, c_before, descending, team);
+	else
+		step_options(back, t, c_before, descending, team);
+	if (held)
+		take_back(back, t);
+	for (size_t row = 0; cut && row < pass_rows(pass, t); row++)
+		if (is_cut(back, t, row))
+			move_to_start(back, row);
 }
 
 /* e of all steps where zoneout has mixed c: clip(f c' + i g), own columns. */
@@ -328,6 +471,10 @@ static void rebuild_e(struct back *back)
 	for (size_t row = 0; row < pass->steps * pass->batch; row++) {
 		const real *gates = back->record.gates + row * SLUICE__GATES * padded;
 		const real *c = history_before(&back->record.c, row / pass->batch) + row % pass->batch * padded;
+		if (row % pass->batch >= pass_rows(pass, row / pass->batch))
+			continue;
+		if (is_cut(back, row / pass->batch, row % pass->batch))
+			c = back->start_c;
 		for (size_t unit = back->first * lanes; unit < back->last * lanes; unit++) {
 			const real *at = gates + unit / lanes * SLUICE__GATES * lanes + unit % lanes;
 			const real fresh = at[lanes] * c[unit] + at[0] * at[2 * lanes];
@@ -351,6 +498,8 @@ static void rebuild_projection(const struct back *back, const struct team *team)
 		const size_t first = back->first * lanes;
 		const real *gates = back->record.gates + row * SLUICE__GATES * padded;
 		real *q = qs + row * padded;
+		if (row % pass->batch >= pass_rows(pass, row / pass->batch))
+			continue;
 		pass->plan->kernels.activate(
 			&squash, back->last - back->first,
 			history_at(&back->e, row / pass->batch) + row % pass->batch * padded + first, NULL, q + first);
@@ -358,10 +507,14 @@ static void rebuild_projection(const struct back *back, const struct team *team)
 			q[unit] *= gates[(unit / lanes * SLUICE__GATES + 3) * lanes + unit % lanes];
 	}
 	team_wait(team);
-	const struct factor factor = factor_of(back, qs, padded, packed->hidden, back->weights->projection);
-	if (packed->options->projection_clip > 0)
-		multiply(back, rows, &factor, back->out_first, back->out_columns, false, false,
-			 pass_piece(pass, pass->plan->map.dr[back->direction]), packed->out_padded);
+	real *r = pass_piece(pass, pass->plan->map.dr[back->direction]);
+	for (size_t t = 0; t < pass->steps && packed->options->projection_clip > 0; t++) {
+		const size_t first = t * pass->batch;
+		const struct factor factor =
+			factor_of(back, qs + first * padded, padded, packed->hidden, back->weights->projection);
+		multiply(back, pass_rows(pass, t), &factor, back->out_first, back->out_columns, false, false,
+			 r + first * packed->out_padded, packed->out_padded);
+	}
 }
 
 /* What a direction needs before its last step. */
@@ -376,7 +529,7 @@ static void prepare(struct back *back, const struct team *team)
 		memset(sums + each * packed->span + back->first * lanes, 0,
 		       (back->last - back->first) * lanes * sizeof *sums);
 	if (pass_masks_h(pass, back->layer) && !sluice__noise_mask_changes(pass, back->layer))
-		sluice__noise_mask(pass, back->layer, direction, 0, back->out_columns,
+		sluice__noise_mask(pass, back->layer, direction, 0, pass->batch, back->out_columns,
 				   pass_piece(pass, map->mask[direction]));
 	if (packed->options->zoneout_c > 0)
 		rebuild_e(back);
@@ -394,21 +547,21 @@ void sluice__through_time(struct pass *pass, size_t layer, size_t direction, con
 {
 	struct back back = back_of(pass, layer, direction, team);
 	const struct sluice__layer *sizes = &pass->prepared->network->layers[layer];
+	const struct workspace_map *map = &pass->plan->map;
 	const bool plain = back.packed->plain && back.packed->standard && !pass->run->mask;
-	const bool backwards = pass_runs_backwards(pass, layer, direction);
-	sluice__pass_load(pass, pass->gradients->dfinal, sizes->h[direction], back.out_columns, back.dh,
-			  back.packed->out_padded);
-	sluice__pass_load(pass, pass->gradients->dfinal, sizes->c[direction], back.columns, back.dc,
-			  back.packed->padded);
+	sluice__pass_load_final(pass, sizes->h[direction], back.out_columns, back.dh, back.packed->out_padded);
+	sluice__pass_load_final(pass, sizes->c[direction], back.columns, back.dc, back.packed->padded);
+	memset(pass_piece(pass, map->dstart_h[direction]) + back.out_columns.first, 0,
+	       back.out_columns.vectors * sizeof(real));
+	memset(pass_piece(pass, map->dstart_c[direction]) + back.columns.first, 0, back.columns.vectors * sizeof(real));
 	if (!plain)
 		prepare(&back, team);
 	for (size_t done = pass->steps; done-- > 0;) {
-		const size_t t = backwards ? pass->steps - 1 - done : done;
-		/* As forward: what the step before read last is still in the cache. */
-		if (plain)
-			step_plain(&back, t, done % 2 != 0, team);
-		else
-			step_options(&back, t, done % 2 != 0, team);
+		const size_t t = pass_step(pass, layer, direction, done);
+		if (pass_rows(pass, t) > 0)
+			step(&back, t, plain, done % 2 != 0, team);
 	}
 	store_initial(&back);
+	for (size_t row = 0; !pass->run->initial_state && row < pass->batch; row++)
+		move_to_start(&back, row);
 }
