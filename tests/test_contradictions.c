@@ -14,7 +14,7 @@
 #include "judgement.h"
 #include "subject.h"
 
-#define MOST_KINDS 10
+#define MOST_KINDS 13
 
 /* One description, plan and run that is to be refused somewhere on its way. */
 struct attempt {
@@ -77,11 +77,33 @@ static void step_with_dropconnect(struct attempt *attempt)
 	attempt->by_step = 1;
 }
 
-static void lengths(struct attempt *attempt)
+static void one_direction_added(struct attempt *attempt)
+{
+	attempt->layer.combination = SLUICE_ADD;
+}
+
+static void two_results_read_out(struct attempt *attempt)
+{
+	attempt->layer.direction = SLUICE_BIDIRECTIONAL;
+	attempt->layer.combination = SLUICE_SEPARATE;
+	attempt->description.outputs = 2;
+}
+
+static void packed_from_the_left(struct attempt *attempt)
 {
 	static const size_t LENGTHS[] = {1, 1};
 
 	attempt->run.lengths = LENGTHS;
+	attempt->run.packed = 1;
+	attempt->run.padding = SLUICE_PADDING_LEFT;
+}
+
+static void batch_sizes_from_the_left(struct attempt *attempt)
+{
+	static const size_t SIZES[] = {2};
+
+	attempt->run.batch_sizes = SIZES;
+	attempt->run.padding = SLUICE_PADDING_LEFT;
 }
 
 /* Every kind of refusal that a combination of options can meet. */
@@ -104,7 +126,13 @@ static const struct {
 	{"a tape is of a whole call", step_with_tape, SLUICE_UNSUPPORTED, "tape"},
 	{"DropConnect's mask is as large as R, and drawn once for a call", step_with_dropconnect, SLUICE_UNSUPPORTED,
 	 "dropconnect"},
-	{"not implemented yet, as are resets", lengths, SLUICE_UNSUPPORTED, "lengths"},
+	{"with one direction there is nothing to be combined with", one_direction_added, SLUICE_INVALID_ARGUMENT,
+	 "combination"},
+	{"a read-out reads one result", two_results_read_out, SLUICE_INVALID_ARGUMENT, "separate"},
+	{"packed rows begin at step 0 and end one after the other", packed_from_the_left, SLUICE_INVALID_ARGUMENT,
+	 "packed"},
+	{"so do rows that are counted for each step", batch_sizes_from_the_left, SLUICE_INVALID_ARGUMENT,
+	 "batch_sizes"},
 };
 
 static sluice_status run_attempt(struct attempt *attempt, const sluice_plan *plan)
@@ -200,10 +228,15 @@ static int refused(const struct sluice__combination *combination)
 	options.steps = one.setting.steps;
 	options.batch = one.setting.batch;
 	options.tape_mode = one.setting.tape_mode;
+	options.layout = one.setting.layout;
+	options.lengths = one.setting.lengths;
+	options.pointers = one.setting.pointers;
+	options.slots = one.setting.slots;
 	status = sluice__subject_create(&one.description, &judgement.network, judgement.free.run.parameters, &options,
 					&subject);
 	if (status == SLUICE_OK) {
-		if (one.step)
+		status = sluice__subject_run(&subject, &judgement.free.run, 0, 1);
+		if (status == SLUICE_OK && one.step)
 			status = sluice__subject_stream(&subject, &judgement.free.run);
 		sluice__subject_destroy(&subject);
 	}

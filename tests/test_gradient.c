@@ -83,11 +83,51 @@ static void test_options(void **state)
 		judge(CASES[index].problem, &CASES[index].options);
 }
 
+/* Lengths, resets, holds, starts and combinations of directions, from all places that data may have. */
+static void test_time(void **state)
+{
+	static const struct judged CASES[] = {
+		{"t30n7i5h17len", {0}},
+		{"t30n7i5h17revlenleft", {.outputs = 3, .state_gradients = 1}},
+		{"t30n9i5h17l2bilen", {.outputs = 3, .dropout = 0.3f}},
+		{"t30n9i5h17l2bipacked", {.threads = 2, .state_gradients = 1}},
+		{"t30n9i5h9l3bipackedlearn", {.outputs = 3}},
+		{"t30n5i5h17l4altlenleft", {.layout = SLUICE_BATCH_MAJOR, .state_gradients = 1}},
+		{"t30n7i5h17reset", {.slots = 1}},
+		{"t30n7i5h17l2biresetlearn", {.outputs = 3, .layout = SLUICE_BATCH_MAJOR, .state_gradients = 1}},
+		{"t30n7i5h17hold", {.pointers = 1}},
+		{"t30n7i5h17l2biholdresetlenlearn", {.pointers = 1, .slots = 1, .dropout = 0.3f, .state_gradients = 1}},
+		{"t30n3i5h17l2biadd", {.outputs = 3, .dropout = 0.3f}},
+		{"t30n3i5h17l3bisep", {.pointers = 1, .state_gradients = 1}},
+		{"t30n3i5h17l3biseplenleftresetholdlearn", {.dropout = 0.3f, .layout = SLUICE_BATCH_MAJOR}},
+		{"t30n3h17l2biaddpackedidx", {.slots = 1, .state_gradients = 1}},
+		{"t30n1i5h33lenresethold", {.slots = 1}},
+		{"t10n33i20h40l2bilenreset", {.threads = 2, .state_gradients = 1}},
+		{"t10n33i20h70packedhold", {.threads = 3, .outputs = 7}},
+		{"t30n5i9h17l2bipeepfullproj8cliplenresethold", {.outputs = 4, .state_gradients = 1}},
+		{"t30n5i9h17zonerdropdconnmasklenleftresetholdlearn", {.outputs = 4, .dropout = 0.25f}},
+		{"t30n5h17binoxlenresethold", {.state_gradients = 1}},
+		{"t30n5i9h17l2recomputepackedresethold", {.dropout = 0.25f, .state_gradients = 1}},
+		{"t30n5i9h17l2bioutputspackedresetholdlearn", {.state_gradients = 1}},
+		{"t30n5i9h17l2biaddbf16lenresetholdlearn", {.threads = 2}},
+		{"t30n5i9h17l2f16outputslenleftresetholdlearn", {.state_gradients = 1}},
+		{"t30n5i9h17l3bisepproj8zonerdropdconnmaskpackedresetholdlearnf64",
+		 {.state_gradients = 1, .dropout = 0.25f}},
+		{"t30n5i9h17l3biaddpeeplenleftresetholdlearnf64",
+		 {.state_gradients = 1, .pointers = 1, .slots = 1, .outputs = 4}},
+	};
+
+	(void)state;
+	for (size_t index = 0; index < sizeof(CASES) / sizeof(CASES[0]); index++)
+		judge(CASES[index].problem, &CASES[index].options);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_levels), cmocka_unit_test(test_small),  cmocka_unit_test(test_long),
 		cmocka_unit_test(test_large),  cmocka_unit_test(test_stacks), cmocka_unit_test(test_options),
+		cmocka_unit_test(test_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

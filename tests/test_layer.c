@@ -47,13 +47,40 @@ static void test_stacks(void **state)
 		judge(CASES[index].problem, &CASES[index].options);
 }
 
+/* Lengths, resets, holds, starts and combinations of directions, from all places that data may have. */
+static void test_time(void **state)
+{
+	static const struct judged CASES[] = {
+		{"t30n7i5h17len", {.inference_only = 1}},
+		{"t30n7i5h17revlenleft", {.inference_only = 1, .outputs = 3}},
+		{"t30n9i5h17l2bilen", {.inference_only = 1, .outputs = 3, .dropout = 0.3f}},
+		{"t30n9i5h17l2bipacked", {.inference_only = 1, .threads = 2}},
+		{"t30n9i5h9l3bipackedlearn", {.inference_only = 1, .outputs = 3}},
+		{"t30n5i5h17l4altlenleft", {.inference_only = 1, .layout = SLUICE_BATCH_MAJOR}},
+		{"t30n7i5h17reset", {.inference_only = 1, .slots = 1}},
+		{"t30n7i5h17l2biresetlearn", {.inference_only = 1, .outputs = 3, .layout = SLUICE_BATCH_MAJOR}},
+		{"t30n7i5h17hold", {.inference_only = 1, .pointers = 1}},
+		{"t30n7i5h17l2biholdresetlenlearn", {.inference_only = 1, .pointers = 1, .slots = 1, .dropout = 0.3f}},
+		{"t30n3i5h17l2biadd", {.inference_only = 1, .outputs = 3, .dropout = 0.3f}},
+		{"t30n3i5h17l3bisep", {.inference_only = 1, .pointers = 1}},
+		{"t30n3i5h17l3biseplenleftresetholdlearn",
+		 {.inference_only = 1, .dropout = 0.3f, .layout = SLUICE_BATCH_MAJOR}},
+		{"t30n3h17l2biaddpackedidx", {.inference_only = 1, .slots = 1}},
+		{"t30n1i5h33lenresethold", {.inference_only = 1, .slots = 1}},
+		{"t10n33i20h40l2bilenreset", {.inference_only = 1, .threads = 2}},
+		{"t10n33i20h70packedhold", {.inference_only = 1, .threads = 3, .outputs = 7}},
+	};
+
+	(void)state;
+	for (size_t index = 0; index < sizeof(CASES) / sizeof(CASES[0]); index++)
+		judge(CASES[index].problem, &CASES[index].options);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_levels),
-		cmocka_unit_test(test_small),
-		cmocka_unit_test(test_large),
-		cmocka_unit_test(test_stacks),
+		cmocka_unit_test(test_levels), cmocka_unit_test(test_small), cmocka_unit_test(test_large),
+		cmocka_unit_test(test_stacks), cmocka_unit_test(test_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
