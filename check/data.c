@@ -137,8 +137,8 @@ static size_t draw(uint64_t seed, int purpose, size_t place, size_t below)
 	return (size_t)(mix(start + (place + 1) * UINT64_C(0x9e3779b97f4a7c15)) % below);
 }
 
-/* Between 1 and T-1, as far as there is anything between; one of eight single rows is empty, one of eight full. With
- * two rows or more the first drawn row has all steps, with three or more the one behind it none. */
+/* Between 1 and T-1, as far as there is anything between; one of eight single rows is empty, one of eight full. Of two
+ * rows or more a drawn one has all steps; of three or more, and of every fourth pair, the one behind it has none. */
 static void lengths_fill(uint64_t seed, size_t steps, size_t batch, size_t *lengths)
 {
 	size_t full = draw(seed, LENGTH, batch, batch), extreme = draw(seed, LENGTH, batch + 1, 8);
