@@ -1,0 +1,179 @@
+/*
+ * paired.c: tells what one way costs over another by pairs that are measured together, because a shared machine changes
+ * its speed from second to second.
+ */
+#include "paired.h"
+
+#include <string.h>
+
+#include "check/data.h"
+
+/* ---------------------------------------------------------------------------------------------------- benches ---- */
+
+static sluice_status plan_create(struct bench *bench, int single, int training)
+{
+	sluice_plan_options options = SLUICE_PLAN_OPTIONS_INIT;
+	sluice_status status = sluice_model_create(bench->context, &bench->description.description, &bench->model);
+
+	if (status == SLUICE_OK)
+		status = sluice_model_initialize(bench->model, NULL);
+	if (status != SLUICE_OK)
+		return status;
+	options.steps = single ? 1 : bench->problem.steps;
+	options.batch = bench->problem.batch;
+	options.training = training;
+	bench->outputs = sluice_model_outputs(bench->model);
+	return sluice_plan_create(bench->model, &options, &bench->plan);
+}
+
+sluice_status bench_create(const char *problem, int single, int training, int threads, struct bench *out)
+{
+	sluice_context_options options = SLUICE_CONTEXT_OPTIONS_INIT;
+	sluice_status status;
+
+	memset(out, 0, sizeof(*out));
+	options.threads = threads;
+	status = sluice__problem_parse(problem, &out->problem);
+	if (status == SLUICE_OK)
+		status = sluice__problem_describe(&out->problem, &out->description);
+	if (status == SLUICE_OK)
+		status = sluice_context_create(&options, &out->context);
+	return status == SLUICE_OK ? plan_create(out, single, training) : status;
+}
+
+void bench_destroy(struct bench *bench)
+{
+	for (size_t k = 0; k < bench->piece_count; k++)
+		sluice_release(bench->context, bench->pieces[k].memory, bench->pieces[k].bytes);
+	sluice_plan_destroy(bench->plan);
+	sluice_model_destroy(bench->model);
+	sluice_context_destroy(bench->context);
+}
+
+void *bench_take(struct bench *bench, size_t count, size_t bytes)
+{
+	void *memory = NULL;
+
+	if (bench->piece_count == BENCH_PIECES)
+		sluice_fail(SLUICE_INTERNAL, "more than %d arrays are wanted", BENCH_PIECES);
+	else
+		memory = sluice_allocate(bench->context, count * bytes);
+	if (memory) {
+		bench->pieces[bench->piece_count].memory = memory;
+		bench->pieces[bench->piece_count++].bytes = count * bytes;
+	}
+	return memory;
+}
+
+float *bench_random(struct bench *bench, const char *name, size_t count)
+{
+	float *array = bench_take(bench, count, sizeof(float));
+
+	if (array)
+		sluice__data_fill(1, name, 1, count, array);
+	return array;
+}
+
+/* ----------------------------------------------------------------------------------------------------- passes ---- */
+
+static sluice_status gradients_create(struct bench *bench, struct pass *pass)
+{
+	const struct sluice__problem *problem = &bench->problem;
+	size_t rows = problem->steps * problem->batch, parameters;
+	sluice_gradients *gradients = &pass->gradients;
+
+	sluice_model_parameters(bench->model, &parameters);
+	pass->run.tape = bench_take(bench, sluice_plan_tape_size(bench->plan, problem->steps), 1);
+	*gradients = (sluice_gradients)SLUICE_GRADIENTS_INIT;
+	gradients->dy = bench_random(bench, "dy", rows * bench->outputs);
+	gradients->dx = bench_take(bench, rows * problem->inputs, sizeof(float));
+	gradients->dparameters = bench_take(bench, parameters, sizeof(float));
+	if (!pass->run.tape || !gradients->dy || !gradients->dx || !gradients->dparameters)
+		return SLUICE_OUT_OF_MEMORY;
+	return SLUICE_OK;
+}
+
+sluice_status pass_create(struct bench *bench, int backward, struct pass *out)
+{
+	const struct sluice__problem *problem = &bench->problem;
+	size_t rows = problem->steps * problem->batch;
+
+	*out = (struct pass){.bench = bench, .run = SLUICE_RUN_INIT, .backward = backward};
+	out->run.x = bench_random(bench, "x", rows * problem->inputs);
+	out->run.y = bench_take(bench, rows * bench->outputs, sizeof(float));
+	out->run.workspace = bench_take(bench, sluice_plan_workspace_size(bench->plan), 1);
+	if (!out->run.x || !out->run.y || !out->run.workspace)
+		return SLUICE_OUT_OF_MEMORY;
+	return backward ? gradients_create(bench, out) : SLUICE_OK;
+}
+
+int pass_run(void *argument)
+{
+	const struct pass *pass = argument;
+	sluice_status status = sluice_forward(pass->bench->plan, &pass->run);
+
+	if (status == SLUICE_OK && pass->backward)
+		status = sluice_backward(pass->bench->plan, &pass->run, &pass->gradients);
+	return (int)status;
+}
+
+/* ------------------------------------------------------------------------------------------------------ pairs ---- */
+
+enum { ROUNDS_MIN = 3, ROUNDS_MAX = 5000 };
+
+#define SAMPLE_SECONDS 200e-6 /* ten thousand times what reading the clock costs */
+
+/* Seconds of a call, told by `calls` of them. */
+static double sample(const struct sluice__candidate *candidate, size_t calls, int *status)
+{
+	double start = sluice__time_now();
+
+	for (size_t call = 0; call < calls && !*status; call++)
+		*status = candidate->run(candidate->argument);
+	return (sluice__time_now() - start) / (double)calls;
+}
+
+/* Calls that make a sample, after one call that may be slower than others. */
+static size_t calls_needed(const struct sluice__candidate *candidate, int *status)
+{
+	double seconds;
+
+	sample(candidate, 1, status);
+	seconds = sample(candidate, 1, status);
+	return seconds < SAMPLE_SECONDS ? (size_t)(SAMPLE_SECONDS / (seconds + 1e-9)) + 1 : 1;
+}
+
+static double median(double *samples, size_t count)
+{
+	struct sluice__timing timing;
+
+	sluice__timing_summarize(samples, count, &timing);
+	return timing.median;
+}
+
+int pair_measure(const struct sluice__candidate *measured, const struct sluice__candidate *reference, double seconds,
+		 struct pair *out)
+{
+	static double times[2][ROUNDS_MAX], ratios[ROUNDS_MAX];
+	const struct sluice__candidate *sides[2] = {measured, reference};
+	double start;
+	size_t calls[2], round = 0;
+	int status = 0;
+
+	for (size_t side = 0; side < 2 && !status; side++)
+		calls[side] = calls_needed(sides[side], &status);
+	start = sluice__time_now();
+	while (!status && round < ROUNDS_MAX && (round < ROUNDS_MIN || sluice__time_now() - start < seconds)) {
+		size_t first = round % 2;
+
+		times[first][round] = sample(sides[first], calls[first], &status);
+		times[1 - first][round] = sample(sides[1 - first], calls[1 - first], &status);
+		ratios[round] = times[0][round] / times[1][round];
+		round++;
+	}
+	out->measured = median(times[0], round);
+	out->reference = median(times[1], round);
+	out->ratio = median(ratios, round);
+	out->rounds = round;
+	return status;
+}

@@ -1,0 +1,62 @@
+/*
+ * paired.h: a network ready to run, and two ways of running measured against each other.
+ */
+#ifndef SLUICE_BENCH_PAIRED_H
+#define SLUICE_BENCH_PAIRED_H
+
+#include "check/problem.h"
+#include "check/timing.h"
+
+enum { BENCH_PIECES = 32 };
+
+/* A model with random parameters and a plan, with memory that lives as long. */
+struct bench {
+	struct sluice__problem problem;
+	struct sluice__problem_model description;
+	sluice_context *context;
+	sluice_model *model;
+	sluice_plan *plan;
+	size_t outputs;
+	struct {
+		void *memory;
+		size_t bytes;
+	} pieces[BENCH_PIECES];
+	size_t piece_count;
+};
+
+/* Makes a bench of a problem; the plan's steps are 1 if single. Destroy it after a failure, too. */
+sluice_status bench_create(const char *problem, int single, int training, int threads, struct bench *out);
+void bench_destroy(struct bench *bench);
+
+/* Zeroed memory; NULL without, with the message set. */
+void *bench_take(struct bench *bench, size_t count, size_t bytes);
+
+/* Random floats. */
+float *bench_random(struct bench *bench, const char *name, size_t count);
+
+/* One run of a bench, and its gradients. */
+struct pass {
+	const struct bench *bench;
+	sluice_run run;
+	sluice_gradients gradients;
+	int backward; /* whether a call is forward and backward */
+};
+
+/* Fills a pass over all steps and rows of the plan with data of its own; others may be copied from it and changed. */
+sluice_status pass_create(struct bench *bench, int backward, struct pass *out);
+
+/* Calls sluice_forward and, if wanted, sluice_backward; argument is a pass. */
+int pass_run(void *argument);
+
+/* How a measured candidate compares with its reference: medians of each, and of the ratios of their pairs. */
+struct pair {
+	double measured, reference; /* seconds of a call */
+	double ratio;
+	size_t rounds;
+};
+
+/* Times the two in turns, the first of a round being the second of the next. Returns what a call gave up with. */
+int pair_measure(const struct sluice__candidate *measured, const struct sluice__candidate *reference, double seconds,
+		 struct pair *out);
+
+#endif
