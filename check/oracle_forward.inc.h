@@ -319,5 +319,5 @@ static void hold_forward(const struct step *s)
 {
 	memcpy(s->c, s->c_before, s->cell->hidden * sizeof(REAL));
 	for (size_t k = 0; k < s->cell->out; k++)
-		s->h[k] = (REAL)sluice__oracle_round(s->run->h_type, (double)s->h_before[k]);
+		s->h[k] = s->h_before[k];
 }

@@ -390,7 +390,8 @@ static void advance_options(const struct strip *strip, const struct moment *mome
 		sluice__advance_round(strip, moment->rows, moment->h, moment->h_row);
 }
 
-/* Rows that are held have their old state after all, and gates of zero: whatever x was, nothing is left of it. */
+/* Rows that are held have their old state after all, and gates of zero: whatever x was, nothing is left of it, not even
+ * in padding. */
 static void hold(const struct strip *strip, const struct moment *moment)
 {
 	const struct pass *pass = strip->pass;
@@ -402,9 +403,9 @@ static void hold(const struct strip *strip, const struct moment *moment)
 		if (!pass->when.holds.row[moment->t * pass->batch + row])
 			continue;
 		memcpy(moment->h + row * moment->h_row + out.first,
-		       moment->h_before + row * moment->h_before_row + out.first, out.units * sizeof(real));
+		       moment->h_before + row * moment->h_before_row + out.first, out.vectors * sizeof(real));
 		memcpy(moment->c + row * moment->c_row + columns.first,
-		       moment->c_before + row * moment->c_before_row + columns.first, columns.units * sizeof(real));
+		       moment->c_before + row * moment->c_before_row + columns.first, columns.vectors * sizeof(real));
 		if (moment->gates)
 			memset(moment->gates + at, 0, bytes);
 		if (moment->arguments)
