@@ -14,6 +14,7 @@
 /* How everything is measured. */
 struct settings {
 	double seconds; /* of each pair */
+	int threads;    /* of resets and lengths */
 	int json;
 	int small; /* problems that take no time: whether it works, not how fast */
 };
@@ -91,10 +92,10 @@ static uint8_t *random_resets(struct bench *bench, size_t count)
 
 static sluice_status resets_pass(const struct settings *settings, const char *problem, int backward)
 {
-	const struct row row = {"resets", problem, backward ? "forward+backward" : "forward", 1, 1};
+	const struct row row = {"resets", problem, backward ? "forward+backward" : "forward", settings->threads, 1};
 	struct bench bench;
 	struct pass plain, marked;
-	sluice_status status = bench_create(problem, 0, backward, 1, &bench);
+	sluice_status status = bench_create(problem, 0, backward, settings->threads, &bench);
 
 	if (status == SLUICE_OK)
 		status = pass_create(&bench, backward, &plain);
@@ -147,10 +148,10 @@ static size_t fill_lengths(const struct bench *bench, int sorted, size_t *length
 static sluice_status lengths_pass(const struct settings *settings, const char *problem, int backward, int packed)
 {
 	struct row row = {packed ? "lengths, packed" : "lengths, padded", problem,
-			  backward ? "forward+backward" : "forward", 1, 1};
+			  backward ? "forward+backward" : "forward", settings->threads, 1};
 	struct bench bench;
 	struct pass full, part;
-	sluice_status status = bench_create(problem, 0, backward, 1, &bench);
+	sluice_status status = bench_create(problem, 0, backward, settings->threads, &bench);
 
 	if (status == SLUICE_OK)
 		status = pass_create(&bench, backward, &full);
@@ -430,7 +431,8 @@ enum { EXPERIMENT_COUNT = sizeof(EXPERIMENTS) / sizeof(EXPERIMENTS[0]) };
 
 static int usage(void)
 {
-	fputs("usage: sluice_time [--json] [--small] [--seconds=X] [resets] [lengths] [slots] [block]\n", stderr);
+	fputs("usage: sluice_time [--json] [--small] [--seconds=X] [--threads=N] [resets] [lengths] [slots] [block]\n",
+	      stderr);
 	return 2;
 }
 
@@ -442,24 +444,42 @@ static const struct experiment *experiment_find(const char *name)
 	return NULL;
 }
 
+/* The number behind an option's name; 0 if the argument is another one, or holds no number. */
+static int number_take(const char *argument, const char *name, double *number)
+{
+	size_t length = strlen(name);
+	char *end = NULL;
+	double value;
+
+	if (strncmp(argument, name, length) != 0)
+		return 0;
+	value = strtod(argument + length, &end);
+	if (end == argument + length || *end != '\0' || !(value >= 0))
+		return 0;
+	*number = value;
+	return 1;
+}
+
 /* Takes an argument that is an option. */
 static int option_take(const char *argument, struct settings *settings)
 {
-	char *end = NULL;
+	double threads = 0;
 
 	if (strcmp(argument, "--json") == 0)
 		return settings->json = 1;
 	if (strcmp(argument, "--small") == 0)
 		return settings->small = 1;
-	if (strncmp(argument, "--seconds=", 10) != 0)
+	if (number_take(argument, "--seconds=", &settings->seconds))
+		return 1;
+	if (!number_take(argument, "--threads=", &threads) || !(threads >= 1 && threads <= 1024))
 		return 0;
-	settings->seconds = strtod(argument + 10, &end);
-	return end != argument + 10 && *end == '\0' && settings->seconds >= 0;
+	settings->threads = (int)threads;
+	return 1;
 }
 
 int main(int argc, char **argv)
 {
-	struct settings settings = {.seconds = 5};
+	struct settings settings = {.seconds = 5, .threads = 1};
 	const struct experiment *chosen[EXPERIMENT_COUNT];
 	size_t count = 0;
 
