@@ -77,6 +77,8 @@ static void rebuild_h(const struct strip *strip, const struct history *h, const 
 		output_of_run(strip, t, projected ? q : to);
 		if (projected)
 			sluice__advance_project(strip, rows, q, to, packed->out_padded, team);
+		else if (packed->split)
+			team_wait(team); /* others have written part of this thread's h */
 		if (pass->plan->widens_data)
 			sluice__advance_round(strip, rows, to, packed->out_padded);
 		if (flags_any(&pass->when.holds, t))
