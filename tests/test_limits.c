@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "network_fixture.h"
+#include "sluice/streams.h"
 
 static const struct wish standard = {.steps = 3, .batch = 2, .inputs = 3, .layers = 1, .hidden = {6}, .training = 1};
 
@@ -22,20 +23,6 @@ static void newer_field(const char *sentence)
 	newer.run = network.run;
 	newer.run.size = sizeof newer;
 	assert_refused(sluice_forward(network.plan, &newer.run), SLUICE_UNSUPPORTED, sentence);
-	network_destroy(&network);
-}
-
-static void lengths_and_resets(const char *sentence)
-{
-	const size_t lengths[2] = {1, 1};
-	const uint8_t resets[6] = {0};
-	struct network network = network_create(&standard);
-	sluice_run run = network.run;
-	run.lengths = lengths;
-	assert_refused(sluice_forward(network.plan, &run), SLUICE_UNSUPPORTED, sentence);
-	run.lengths = NULL;
-	run.resets = resets;
-	assert_refused(sluice_backward(network.plan, &run, &network.gradients), SLUICE_UNSUPPORTED, sentence);
 	network_destroy(&network);
 }
 
@@ -116,13 +103,22 @@ static void refuse_step(const struct wish *wish, int with_tape, const char *sent
 	network_destroy(&network);
 }
 
+/* Whatever steps: a step, a warm-up, a collector. */
 static void reverse_steps(const char *sentence)
 {
-	struct wish wish = standard;
-	wish.direction[0] = SLUICE_REVERSE;
-	refuse_step(&wish, 0, sentence);
-	wish.direction[0] = SLUICE_BIDIRECTIONAL;
-	refuse_step(&wish, 0, sentence);
+	static const sluice_direction directions[] = {SLUICE_REVERSE, SLUICE_BIDIRECTIONAL};
+	for (size_t j = 0; j < 2; j++) {
+		struct wish wish = standard;
+		sluice_streams *streams = NULL;
+		wish.direction[0] = directions[j];
+		refuse_step(&wish, 0, sentence);
+		struct network network = network_create(&wish);
+		assert_refused(sluice_prewarm(network.plan, network.initial, 0, NULL, 1, network.workspace),
+			       SLUICE_UNSUPPORTED, sentence);
+		assert_refused(sluice_streams_create(network.plan, 1, &streams), SLUICE_UNSUPPORTED, sentence);
+		assert_null(streams);
+		network_destroy(&network);
+	}
 }
 
 static void dropconnect_steps(const char *sentence)
@@ -147,7 +143,6 @@ static const struct limit {
 	void (*provoke)(const char *sentence);
 } limits[] = {
 	{"uses a field at byte", newer_field},
-	{"is given, it is not implemented", lengths_and_resets},
 	{"is i8, expected", eight_bits},
 	{"a plan computes in f64 altogether or not at all", half_of_f64},
 	{"gates and c do not determine its gradients", silent_outputs},

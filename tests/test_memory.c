@@ -10,6 +10,7 @@
 
 #include "option_wishes.h"
 #include "sluice/io.h"
+#include "sluice/streams.h"
 #include "train/trainer.h"
 
 /* An allocator that counts, and that fails the allocation number `fail_at`, from 1. */
@@ -68,6 +69,7 @@ static void test_runs_allocate_nothing(void **unused)
 		assert_ok(sluice_backward(network.plan, &network.run, &network.gradients));
 		assert_ok(sluice_plan_update(network.plan));
 		assert_ok(sluice_step(stream.plan, &stream.run));
+		assert_ok(sluice_block(stream.plan, &stream.run));
 	}
 	assert_int_equal(ledger.calls, calls);
 	network_destroy(&network);
@@ -97,6 +99,7 @@ static void test_options_allocate_nothing(void **unused)
 		assert_ok(sluice_backward(network.plan, &network.run, &network.gradients));
 		assert_ok(sluice_plan_update(network.plan));
 		network.run.tape = NULL;
+		assert_ok(sluice_block(network.plan, &network.run));
 		if (may_step(&wished))
 			assert_ok(sluice_step(network.plan, &network.run));
 		if (ledger.calls != calls)
@@ -105,6 +108,49 @@ static void test_options_allocate_nothing(void **unused)
 		assert_int_equal(ledger.live, 0);
 		assert_int_equal(ledger.bytes, 0);
 	}
+}
+
+/* Steps and blocks of slots, everything that happens to a single slot, and a collector after its creation. */
+static void test_slots_allocate_nothing(void **unused)
+{
+	(void)unused;
+	static const size_t slots[3] = {2, 0, 1};
+	struct ledger ledger = {0};
+	const sluice_allocator allocator = {counted_allocate, counted_release, &ledger};
+	struct wish streamed = wish;
+	streamed.allocator = &allocator;
+	streamed.direction[0] = SLUICE_FORWARD;
+	struct network network = network_create(&streamed);
+	sluice_streams *streams;
+	assert_ok(sluice_streams_create(network.plan, 5, &streams));
+	void *state = sluice_streams_state(streams), *bytes = malloc(sluice_slot_size(network.plan));
+	const size_t calls = ledger.calls, size = sluice_slot_size(network.plan);
+	assert_non_null(bytes);
+	sluice_run run = network.run;
+	run.tape = NULL;
+	run.initial_state = run.final_state = state;
+	run.slots = slots;
+	run.slot_count = 5;
+	for (size_t repetition = 0, stream = 0, stepped = 0; repetition < 5; repetition++) {
+		assert_ok(sluice_streams_open(streams, &stream));
+		for (size_t each = 0; each <= stream; each++)
+			assert_ok(sluice_streams_push(streams, each, network.x));
+		assert_ok(sluice_streams_tick(streams, &stepped));
+		assert_int_equal(stepped, repetition + 1);
+		assert_ok(sluice_step(network.plan, &run));
+		assert_ok(sluice_block(network.plan, &run));
+		assert_ok(sluice_slot_save(network.plan, state, 1, bytes, size));
+		assert_ok(sluice_slot_load(network.plan, state, 2, bytes, size));
+		assert_ok(sluice_slot_copy(network.plan, state, 3, state, 2));
+		assert_ok(sluice_prewarm(network.plan, state, 4, NULL, 3, network.workspace));
+		assert_ok(sluice_state_reset(network.plan, state, 0, 5));
+	}
+	assert_int_equal(ledger.calls, calls);
+	free(bytes);
+	sluice_streams_destroy(streams);
+	network_destroy(&network);
+	assert_int_equal(ledger.live, 0);
+	assert_int_equal(ledger.bytes, 0);
 }
 
 /* Calls `work` with the first, second, third ... allocation failing until it succeeds; it never leaks. */
@@ -134,6 +180,7 @@ static sluice_status create_all(const sluice_allocator *allocator, void *argumen
 	sluice_context *context = NULL;
 	sluice_model *model = NULL;
 	sluice_plan *plan = NULL;
+	sluice_streams *streams = NULL;
 	sluice_layer layers[WISH_LAYERS];
 	const sluice_description description = wish_description(wished, layers);
 	options.allocator = allocator;
@@ -143,6 +190,11 @@ static sluice_status create_all(const sluice_allocator *allocator, void *argumen
 	if (status == SLUICE_OK)
 		status = sluice_plan_create(model, &plan_options, &plan);
 	assert_true(status == SLUICE_OK ? plan != NULL : plan == NULL);
+	if (status == SLUICE_OK && wish_runs_forward(wished)) {
+		status = sluice_streams_create(plan, 7, &streams);
+		assert_true(status == SLUICE_OK ? streams != NULL : streams == NULL);
+	}
+	sluice_streams_destroy(streams);
 	sluice_plan_destroy(plan);
 	sluice_model_destroy(model);
 	sluice_context_destroy(context);
@@ -264,9 +316,9 @@ static void test_train_survives_failures(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_runs_allocate_nothing),    cmocka_unit_test(test_options_allocate_nothing),
-		cmocka_unit_test(test_create_survives_failures), cmocka_unit_test(test_load_survives_failures),
-		cmocka_unit_test(test_train_survives_failures),
+		cmocka_unit_test(test_runs_allocate_nothing),  cmocka_unit_test(test_options_allocate_nothing),
+		cmocka_unit_test(test_slots_allocate_nothing), cmocka_unit_test(test_create_survives_failures),
+		cmocka_unit_test(test_load_survives_failures), cmocka_unit_test(test_train_survives_failures),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -102,7 +102,8 @@ static void test_lengths(void **unused)
 	REFUSE_RUN(run.lengths = beyond, "run.lengths[1] is 5, expected at most");
 	REFUSE_RUN(run.lengths = first_beyond, "run.lengths[0] is 6, expected at most");
 	/* The limit is the run's T, not the plan's; a step's is 1. */
-	REFUSE_RUN((run.steps = 3, run.lengths = (const size_t[]){3, 4}), "run.lengths[1] is 4, expected at most");
+	REFUSE_BY(SEQUENCES, (run.steps = 3, run.lengths = (const size_t[]){3, 4}),
+		  "run.lengths[1] is 4, expected at most");
 	REFUSE_BY(STEP, run.lengths = ((const size_t[]){1, 2}), "run.lengths[1] is 2, expected at most");
 	REFUSE_RUN((run.lengths = right, run.batch_sizes = batches), "run.lengths and run.batch_sizes are both given");
 	REFUSE_RUN(run.batch_sizes = wide, "run.batch_sizes[0] is 3, expected at most");
