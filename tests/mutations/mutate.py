@@ -14,6 +14,10 @@ OPTIONS = [
     "t5n3i5h17coupledmaskclip", "t5n2i68h17nox", "t5n2h17idxhard", "t5n3i5h18bidconn", "t5n3i5h17birdropzone",
     "t5n3i5h17l2bf16peepnew", "t5n2i4h9bf16recompute", "t5n2i4h9outputspeep", "t5n2i4h40peepfull",
 ]
+TIME = [
+    "t6n5i3h20l2bilenleftresethold", "t6n5i3h17l2biaddlenreset", "t6n5i3h18l2bisephold", "t6n5i3h18packedlearnreset",
+    "t5n4i3h17revlenproj9peepfullhold", "t5n4i3h9lenresetholdrecompute", "t5n4i3h9lenholdoutputs", "t5n4i3h17lenresetzone",
+]
 JUDGES = {
     "kernels": (["test_kernels"], ["tests/test_kernels"]),
     "bits": (["test_bits"], ["tests/test_bits"]),
@@ -26,6 +30,9 @@ JUDGES = {
     "storage": (["test_storage"], ["tests/test_storage"]),
     "bits_options": (["test_bits_options"], ["tests/test_bits_options"]),
     "limits": (["test_limits"], ["tests/test_limits"]),
+    "refusals_run": (["test_refusals_run"], ["tests/test_refusals_run"]),
+    "bits_time": (["test_bits_time"], ["tests/test_bits_time"]),
+    "time": (["sluice_command"], ["tools/sluice", "verify", *TIME]),
     "verify": (["sluice_command"], ["tools/sluice", "verify", *PROBLEMS]),
     "options": (["sluice_command"], ["tools/sluice", "verify", *OPTIONS]),
     "combinations": (["test_combinations"], ["tests/test_combinations", "few"]),
