@@ -60,14 +60,16 @@ static struct number argument_of(const struct bound_work *work, const struct row
 	return (struct number){work->trace->a[row->index][place], work->later.a[row->index][place]};
 }
 
-/* A state's gradient with what is given for that state besides, in any order with what else is added to it. */
-static struct number with_given(struct number d, const double *given, size_t place)
+/* A gradient of a state: what comes from the step after and from the layer's output, and what is given besides, in any
+ * order. */
+static struct number state_gradient(struct number later, struct number output, const double *given, size_t place)
 {
 	struct sum sum = {0, 0, 0, 0};
 
 	if (!given)
-		return d;
-	sum_add(&sum, d, exact(1));
+		return add(later, output);
+	sum_add(&sum, later, exact(1));
+	sum_add(&sum, output, exact(1));
 	sum_add(&sum, exact(given[place]), exact(1));
 	return sum_number(&sum);
 }
@@ -132,8 +134,8 @@ static void emission_backward(struct bound_work *work, struct row *row)
 		double factor = sluice__oracle_dropout_factor_f64(work->network, run, cell, k, 0, n);
 		double dh = run->dh ? run->dh[cell->h_state * run->batch + place] : 0;
 
-		row->dh[k] = add(exact(dh), factor == 1 ? dout : multiply(dout, exact(factor)));
-		row->dh[k] = with_given(row->dh[k], run->dh_steps, n * work->network->h_width + cell->h_state + k);
+		row->dh[k] = state_gradient(exact(dh), factor == 1 ? dout : multiply(dout, exact(factor)),
+					    run->dh_steps, n * work->network->h_width + cell->h_state + k);
 	}
 }
 
@@ -144,8 +146,11 @@ static struct number cell_gradient(const struct bound_work *work, const struct r
 	const struct sluice__oracle_run_f64 *run = work->run;
 	size_t place = cell->c_state * run->batch + row->n * cell->hidden + unit;
 
-	return with_given(exact(run->dc ? run->dc[place] : 0), run->dc_steps,
-			  row->n * work->network->c_width + cell->c_state + unit);
+	struct number dc = exact(run->dc ? run->dc[place] : 0);
+
+	if (!run->dc_steps)
+		return dc;
+	return state_gradient(dc, exact(0), run->dc_steps, row->n * work->network->c_width + cell->c_state + unit);
 }
 
 /* dr and dq: from h to o s_c(e). */

@@ -118,18 +118,20 @@ static double kinks(const struct sluice__judgement *judgement)
 	return sluice__oracle_kinks_f64(&judgement->network, &judgement->free.run, &judgement->free.trace);
 }
 
-/* The judgement of data number `attempt`; they shrink while the numbers run away. */
+/* The judgement of data number `attempt`; they shrink while the numbers run away, and where that does not help, since
+ * the gates alone make c grow, the steps become fewer. */
 static void judgement_open(struct sluice__combination_case *one, uint64_t seed, size_t attempt,
 			   struct sluice__judgement *judgement)
 {
 	one->setting.seed = seed + attempt * UINT64_C(0x10001);
-	for (one->setting.scale = 1; one->setting.scale > 0.01f; one->setting.scale /= 2) {
-		if (sluice__judgement_create(&one->setting, judgement) != SLUICE_OK)
-			fail_msg("%s", sluice_last_message());
-		if (is_tame(judgement))
-			return;
-		sluice__judgement_destroy(judgement);
-	}
+	for (; one->setting.steps > 1; one->setting.steps /= 2)
+		for (one->setting.scale = 1; one->setting.scale > 0.01f; one->setting.scale /= 2) {
+			if (sluice__judgement_create(&one->setting, judgement) != SLUICE_OK)
+				fail_msg("%s", sluice_last_message());
+			if (is_tame(judgement))
+				return;
+			sluice__judgement_destroy(judgement);
+		}
 	fail_msg("no data are tame");
 }
 
