@@ -136,8 +136,9 @@ static void read_time(struct task *task)
 		task->run.holds = task->flags;
 }
 
-/* A copy of an array of steps with NaN wherever a row has no step: whoever reads it there will be found out. */
-static double *poisoned(const struct task *task, const double *from, size_t width)
+/* A copy of an array of steps with NaN wherever a row has no step, or a held one where its holds are given: whoever
+ * reads it there will be found out. */
+static double *poisoned(const struct task *task, const double *from, size_t width, const uint8_t *holds)
 {
 	double *to = golden_swapped(from, 1, 1, STEPS * BATCH * width);
 
@@ -145,7 +146,9 @@ static double *poisoned(const struct task *task, const double *from, size_t widt
 		for (size_t n = 0; n < BATCH; n++) {
 			size_t at = layout_of(task->one) == SLUICE_BATCH_MAJOR ? n * STEPS + t : t * BATCH + n;
 
-			for (size_t k = 0; k < width && !present(task, t, n); k++)
+			if (present(task, t, n) && !(holds && holds[t * BATCH + n]))
+				continue;
+			for (size_t k = 0; k < width; k++)
 				to[at * width + k] = NAN;
 		}
 	return to;
@@ -153,7 +156,7 @@ static double *poisoned(const struct task *task, const double *from, size_t widt
 
 static void read_onnx(struct task *task, size_t state_count)
 {
-	task->x = poisoned(task, golden_numbers(&task->file, "X", STEPS * BATCH * INPUTS), INPUTS);
+	task->x = poisoned(task, golden_numbers(&task->file, "X", STEPS * BATCH * INPUTS), INPUTS, task->run.holds);
 	task->run.h0 = golden_numbers(&task->file, "initial_h", state_count);
 	task->run.c0 = golden_numbers(&task->file, "initial_c", state_count);
 }
@@ -168,8 +171,8 @@ static void read_numbers(struct task *task)
 	if (task->one->peer == ONNX) {
 		read_onnx(task, state_count);
 	} else {
-		task->x = poisoned(task, golden_numbers(file, "x", STEPS * BATCH * INPUTS), INPUTS);
-		task->dy = poisoned(task, golden_numbers(file, "dy", STEPS * BATCH * outputs), outputs);
+		task->x = poisoned(task, golden_numbers(file, "x", STEPS * BATCH * INPUTS), INPUTS, task->run.holds);
+		task->dy = poisoned(task, golden_numbers(file, "dy", STEPS * BATCH * outputs), outputs, NULL);
 		run->dh = golden_numbers(file, "dhn", state_count);
 		run->dc = golden_numbers(file, "dcn", state_count);
 		run->h0 = task->one->no_initial ? NULL : golden_numbers(file, "h0", state_count);
