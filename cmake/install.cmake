@@ -5,7 +5,8 @@ set(SLUICE_PC_DIR ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
 # The core and sluice-io are exported apart: who wants the core alone needs no jansson.
 install(TARGETS sluice EXPORT sluiceTargets)
-install(FILES include/sluice/sluice.h include/sluice/ops.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sluice)
+install(FILES include/sluice/sluice.h include/sluice/ops.h include/sluice/streams.h
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sluice)
 install(EXPORT sluiceTargets NAMESPACE sluice:: DESTINATION ${SLUICE_PACKAGE_DIR})
 if(TARGET sluice_io)
     install(TARGETS sluice_io EXPORT sluiceIoTargets)

@@ -5,6 +5,7 @@
 #include <sluice/io.h>
 #include <sluice/ops.h>
 #include <sluice/sluice.h>
+#include <sluice/streams.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -83,9 +84,10 @@ int main(void)
 	    sluice_model_initialize(model, NULL) || sluice_plan_create(model, &options, &plan))
 		return refused("making a model");
 	result = compare(plan, x);
-	/* One symbol of ops.h and one of io.h, so that a library that lacks them does not link. */
-	if (sluice_norm(context, STEPS * INPUTS, x, &norm) || sluice_element_bytes(SLUICE_ELEMENT_F32) != 4)
-		result = refused("ops.h or io.h");
+	/* One symbol of each of the other headers, so that a library that lacks them does not link. */
+	if (sluice_norm(context, STEPS * INPUTS, x, &norm) || sluice_element_bytes(SLUICE_ELEMENT_F32) != 4 ||
+	    sluice_slot_size(plan) < 2 * HIDDEN * sizeof(float))
+		result = refused("ops.h, io.h or streams.h");
 	if (sluice_model_save(context, model, NULL, "consumer.safetensors"))
 		result = refused("sluice_model_save");
 	printf("sluice %s, %s: %s\n", sluice_version(), sluice_plan_kernels(plan), result ? "wrong" : "right");
