@@ -5,7 +5,7 @@
 expect 0 " ok" "$sluice" verify t3n2i5h7 t2n3h9l2bi
 expect 0 "verdict" "$sluice" verify t2n1h3 --forward-only --outputs 2 --no-bias
 expect 0 " ok" "$sluice" verify t3n2h5peepnewproj2bf16 t3n2i5h9zonef64
-expect 1 "sluice verify: " "$sluice" verify t3n2h5len
+expect 1 "sluice verify: " "$sluice" verify t3n2h5int8
 "$sluice" verify --quiet t3n2h5rev >quiet.txt || complain "verify failed"
 [ -s quiet.txt ] && complain "verify --quiet printed rows that did not fail"
 
