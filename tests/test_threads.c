@@ -9,7 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "network_fixture.h"
+#include "row_fixture.h"
 #include "sluice/streams.h"
 
 enum { SLOTS = 24, CALLS = 12, MOST_THREADS = 8, MOST_STEPS = 3, INPUTS = 5, OUTPUTS = 4 };
@@ -145,10 +145,38 @@ static void test_slots(void **unused)
 	network_destroy(&network);
 }
 
+/* A team of three, which shares directions and panels unevenly, on rows with lengths, resets and holds. */
+static void one_team(const struct option_wish *option, const char *isa)
+{
+	uint8_t resets[ROW_STEPS * ROW_BATCH], holds[ROW_STEPS * ROW_BATCH];
+	struct option_wish shared = *option;
+	shared.wish.parallel = posix_parallel;
+	struct network alone = row_network(&shared, isa);
+	shared.wish.threads = 3;
+	struct network team = row_network(&shared, isa);
+	mark_steps(resets, 21);
+	mark_steps(holds, 22);
+	alone.run.lengths = team.run.lengths = mixed_lengths;
+	alone.run.resets = team.run.resets = resets;
+	alone.run.holds = team.run.holds = holds;
+	run_all(&alone, 1);
+	run_all(&team, 1);
+	assert_same_runs(row_context(option, isa, "a team", 1), &alone, &team, alone.wish.training);
+	network_destroy(&alone);
+	network_destroy(&team);
+}
+
+static void test_teams(void **unused)
+{
+	(void)unused;
+	rows_on_every_level(one_team);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slots),
+		cmocka_unit_test(test_teams),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
