@@ -126,7 +126,7 @@ static sluice_status task_run(const struct task *task, const struct storage *sto
 	sluice_status status =
 		sluice__subject_create(&task->model.description, &task->network, task->parameters, &options, out);
 
-	return status == SLUICE_OK ? sluice__subject_run(out, &run, 0, 0) : status;
+	return status == SLUICE_OK ? sluice__subject_run(out, &run, SLUICE__BY_FORWARD, 0) : status;
 }
 
 /* The largest error, in parts of the largest value; not a number if one of them is none. */

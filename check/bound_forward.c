@@ -137,6 +137,11 @@ struct number sluice__bound_slope(const struct bound_work *work, const struct sl
 	evaluate(work, cell, which, unit, x - reach, limit, &unused, &below, &other);
 	evaluate(work, cell, which, unit, x + reach, limit, &unused, &above, &other);
 	error = fmax(fabs(below - slope), fabs(above - slope));
+	if (limit > 0 && fabs(fabs(x) - limit) <= reach) {
+		/* Between the ends the slope falls to 0, from what it is where the clip begins. */
+		evaluate(work, cell, which, unit, copysign(limit, x), 0, &unused, &below, &other);
+		error = fmax(error, fabs(below - slope));
+	}
 	error += 8 * UNIT * (slope_terms(activation, clipped(x, limit), y, slope, terms) + error);
 	error += FLUSHES * (double)FLT_MIN;
 	from_value = slope == 0 && limit > 0 ? 0 : slope_error_from_value(activation, value);

@@ -69,9 +69,12 @@ sluice_dtype sluice__subject_state_type(const struct sluice__subject *subject);
 /* Rows of the states that runs work on: with slots more than the batch. */
 size_t sluice__subject_slots(const struct sluice__subject *subject);
 
-/* Runs sluice_forward, or sluice_step if by_step (run->steps is then 1), and sluice_backward unless `forward_only`. */
+/* The function that runs forward. sluice_step takes runs of one step. */
+enum sluice__subject_call { SLUICE__BY_FORWARD, SLUICE__BY_STEP, SLUICE__BY_BLOCK };
+
+/* Runs forward, and sluice_backward unless `forward_only`. */
 sluice_status sluice__subject_run(struct sluice__subject *subject, const struct sluice__oracle_run_f64 *run,
-				  int by_step, int forward_only);
+				  enum sluice__subject_call by, int forward_only);
 
 /* Runs the whole sequence by sluice_step, carrying the state, into result.y, hn, cn and stray. */
 sluice_status sluice__subject_stream(struct sluice__subject *subject, const struct sluice__oracle_run_f64 *run);

@@ -309,8 +309,10 @@ static sluice_status backward(struct sluice__subject *subject, const struct slui
 }
 
 sluice_status sluice__subject_run(struct sluice__subject *subject, const struct sluice__oracle_run_f64 *run,
-				  int by_step, int forward_only)
+				  enum sluice__subject_call by, int forward_only)
 {
+	static sluice_status (*const CALLS[])(const sluice_plan *plan,
+					      const sluice_run *run) = {sluice_forward, sluice_step, sluice_block};
 	struct sluice__subject_result *result = &subject->result;
 	struct sluice__extent extent = {.run = run, .steps = run->steps, .layout = subject->options.layout}, output;
 	struct sluice__array *const sequences[] = {&subject->h, &subject->c, &subject->gates};
@@ -327,7 +329,7 @@ sluice_status sluice__subject_run(struct sluice__subject *subject, const struct 
 	call.h = subject->h.memory;
 	call.c = subject->c.memory;
 	call.gates = subject->gates.memory;
-	status = by_step ? sluice_step(subject->plan, &call) : sluice_forward(subject->plan, &call);
+	status = CALLS[by](subject->plan, &call);
 	if (status != SLUICE_OK)
 		return status;
 	outputs_fetch(subject, &output);

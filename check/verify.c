@@ -207,7 +207,7 @@ static sluice_status judge_forced(struct trial *trial)
 	sluice_status status = subject_open(trial, 1, judgement->forced.run.batch, gradients, 0);
 
 	if (status == SLUICE_OK)
-		status = sluice__subject_run(&trial->subject, &judgement->forced.run, 0, !gradients);
+		status = sluice__subject_run(&trial->subject, &judgement->forced.run, SLUICE__BY_FORWARD, !gradients);
 	if (status == SLUICE_OK)
 		status = forced_rows(trial);
 	sluice__subject_destroy(&trial->subject);
@@ -289,7 +289,8 @@ static sluice_status judge_chunked(struct trial *trial)
 	for (size_t first = 0; first < rows && status == SLUICE_OK; first += batch) {
 		struct sluice__oracle_run_f64 run = forced_slice(judgement, first, block);
 
-		status = sluice__subject_run(&trial->subject, &run, judgement->streamable, 1);
+		status = sluice__subject_run(&trial->subject, &run,
+					     judgement->streamable ? SLUICE__BY_STEP : SLUICE__BY_BLOCK, 1);
 		if (status == SLUICE_OK)
 			chunk_compare(judgement, &trial->subject.result, first, worst);
 		stray += trial->subject.result.stray;
@@ -408,10 +409,11 @@ static size_t differing_bits(const double *one, const double *other, size_t coun
 	return differing;
 }
 
-/* The sequence that has just been run, again by single steps, which must give the same bits. */
-static sluice_status judge_stream(struct trial *trial)
+/* The sequence that has just been run, again as a block or by single steps, which must give the same bits. */
+static sluice_status judge_again(struct trial *trial, enum sluice__subject_call by)
 {
 	const struct sluice__judgement *judgement = trial->judgement;
+	const struct sluice__oracle_run_f64 *run = &judgement->free.run;
 	const struct sluice__subject_result *result = &trial->subject.result;
 	size_t y = judgement->y_count, h = judgement->h_count, c = judgement->c_count, differing;
 	double *sequence = malloc((y + h + c) * sizeof(double));
@@ -422,18 +424,24 @@ static sluice_status judge_stream(struct trial *trial)
 	memcpy(sequence, result->y, y * sizeof(double));
 	memcpy(sequence + y, result->hn, h * sizeof(double));
 	memcpy(sequence + y + h, result->cn, c * sizeof(double));
-	status = sluice__subject_stream(&trial->subject, &judgement->free.run);
+	if (by == SLUICE__BY_STEP)
+		status = sluice__subject_stream(&trial->subject, run);
+	else
+		status = sluice__subject_run(&trial->subject, run, by, 1);
 	differing = differing_bits(result->y, sequence, y) + differing_bits(result->hn, sequence + y, h) +
 		    differing_bits(result->cn, sequence + y + h, c);
 	free(sequence);
 	sluice__report_add(trial->report,
-			   sluice__row_make(trial->level, "differing bits, step = sequence", (double)differing, 0),
+			   sluice__row_make(trial->level,
+					    by == SLUICE__BY_STEP ? "differing bits, step = sequence"
+								  : "differing bits, block = sequence",
+					    (double)differing, 0),
 			   &status);
-	stray_add(trial, "single steps, strays", result->stray, &status);
+	stray_add(trial, by == SLUICE__BY_STEP ? "single steps, strays" : "block, strays", result->stray, &status);
 	return status;
 }
 
-/* The whole sequence at once; then, where possible, again by single steps. */
+/* The whole sequence at once, again as a block and, where possible, by single steps. */
 static sluice_status judge_sequence(struct trial *trial, int in_double)
 {
 	const struct sluice__judgement *judgement = trial->judgement;
@@ -441,13 +449,15 @@ static sluice_status judge_sequence(struct trial *trial, int in_double)
 	sluice_status status = subject_open(trial, judgement->steps, judgement->batch, gradients, in_double);
 
 	if (status == SLUICE_OK)
-		status = sluice__subject_run(&trial->subject, &judgement->free.run, 0, !gradients);
+		status = sluice__subject_run(&trial->subject, &judgement->free.run, SLUICE__BY_FORWARD, !gradients);
 	if (status == SLUICE_OK && (in_double || trial->parts & SLUICE__VERIFY_FREE))
 		status = sequence_rows(trial, in_double);
 	if (status == SLUICE_OK && in_double)
 		status = double_sequences(trial);
+	if (status == SLUICE_OK && trial->parts & SLUICE__VERIFY_STREAM)
+		status = judge_again(trial, SLUICE__BY_BLOCK);
 	if (status == SLUICE_OK && judgement->streamable && trial->parts & SLUICE__VERIFY_STREAM)
-		status = judge_stream(trial);
+		status = judge_again(trial, SLUICE__BY_STEP);
 	sluice__subject_destroy(&trial->subject);
 	return status;
 }

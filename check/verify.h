@@ -47,10 +47,11 @@ struct sluice__verify_report {
 
 /* Parts of a judgement, to be or-ed together. */
 enum {
-	SLUICE__VERIFY_FORCED = 1,  /* every step from the oracle's state, within computed bounds */
-	SLUICE__VERIFY_CHUNKED = 2, /* the same in calls of the setting's batch, by sluice_step where that can */
+	SLUICE__VERIFY_FORCED = 1, /* every step from the oracle's state, within computed bounds */
+	SLUICE__VERIFY_CHUNKED =
+		2, /* the same in calls of the setting's batch, by sluice_step where that can, else by sluice_block */
 	SLUICE__VERIFY_FREE = 4,    /* whole sequences beside the plain f32 transcription */
-	SLUICE__VERIFY_STREAM = 8,  /* whole sequences by sluice_step, which must give the same bits */
+	SLUICE__VERIFY_STREAM = 8,  /* whole sequences by sluice_block and sluice_step, which must give the same bits */
 	SLUICE__VERIFY_DOUBLE = 16, /* whole sequences of a plan that computes in f64, beside the oracle */
 };
 

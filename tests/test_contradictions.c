@@ -235,7 +235,7 @@ static int refused(const struct sluice__combination *combination)
 	status = sluice__subject_create(&one.description, &judgement.network, judgement.free.run.parameters, &options,
 					&subject);
 	if (status == SLUICE_OK) {
-		status = sluice__subject_run(&subject, &judgement.free.run, 0, 1);
+		status = sluice__subject_run(&subject, &judgement.free.run, SLUICE__BY_FORWARD, 1);
 		if (status == SLUICE_OK && one.step)
 			status = sluice__subject_stream(&subject, &judgement.free.run);
 		sluice__subject_destroy(&subject);
