@@ -111,6 +111,12 @@ const struct option_wish option_wishes[] = {
 	{"dropconnect", {TWO, .options = {{.dropconnect = 0.25f}, {.dropconnect = 0.5f, .projection = 20}}}},
 	{"dropconnect both ways", {BOTH_WAYS, .options = {{.dropconnect = 0.25f}, {.dropconnect = 0.5f}}}},
 
+	{"learned start", {BOTH_WAYS, .options = {{.learned_start = 1}, {.learned_start = 1, .projection = 21}}}},
+	{"directions added",
+	 {BOTH_WAYS, .dropout = {0.25f, 0.5f}, .options = {{.combination = SLUICE_ADD}, {.combination = SLUICE_ADD}}}},
+	{"directions separate",
+	 {BOTH_WAYS, .dropout = {0.25f, 0.5f}, .options = {{.combination = SLUICE_SEPARATE, .projection = 21}}}},
+
 	{"f16", {BOTH_WAYS, .weights = SLUICE_F16, .data = SLUICE_F16, .tape = SLUICE_F16, .dropout = {0.25f, 0.5f}}},
 	{"bf16", {TWO, .weights = SLUICE_BF16, .data = SLUICE_BF16, .tape = SLUICE_BF16, .dropout = {0.25f, 0.5f}}},
 	{"f64", {TWO, .weights = SLUICE_F64, .data = SLUICE_F64, .tape = SLUICE_F64, .dropout = {0.25f, 0.5f}}},

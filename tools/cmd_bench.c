@@ -155,6 +155,8 @@ static sluice_status create_model(struct subject *subject, const struct values *
 	const struct sluice__setting *setting = &subject->setting;
 	sluice_plan_options plan = SLUICE_PLAN_OPTIONS_INIT;
 	sluice_status status = sluice__problem_set(&subject->problem, &subject->description, &subject->setting);
+	if (status == SLUICE_OK && (setting->lengths || setting->resets || setting->holds))
+		status = sluice_fail(SLUICE_UNSUPPORTED, "len, packed, reset and hold are timed by sluice_time alone");
 	/* The single step is one thread's work. */
 	if (status == SLUICE_OK)
 		status = tool_context(values->step ? 1 : values->threads, values->isa, &subject->context);
