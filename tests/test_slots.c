@@ -175,6 +175,46 @@ static void test_company(void **unused)
 	rows_on_every_level(company_does_not_matter);
 }
 
+static void no_parallel(void *user, int threads, sluice_task task, void *argument)
+{
+	(void)user;
+	(void)task;
+	(void)argument;
+	fail_msg("a block has asked for %d threads", threads);
+}
+
+/* Blocks and steps stay in the calling thread, and a block has the bits of a call that does not. */
+static void blocks_ask_for_no_threads(const struct option_wish *option, const char *isa)
+{
+	struct option_wish shared = *option;
+	shared.wish.threads = 3;
+	shared.wish.parallel = posix_parallel;
+	struct network team = row_network(&shared, isa);
+	shared.wish.parallel = no_parallel;
+	struct network alone = row_network(&shared, isa);
+	team.run.lengths = alone.run.lengths = mixed_lengths;
+	for (int training = 0; training < 2; training++) {
+		run_all(&team, training);
+		spoil(&alone);
+		alone.run.training = training;
+		assert_ok(sluice_block(alone.plan, &alone.run));
+		assert_same_runs(row_context(option, isa, "a block", training), &team, &alone, 0);
+	}
+	alone.run.training = 0;
+	alone.run.tape = NULL;
+	alone.run.lengths = NULL;
+	if (wish_runs_forward(&option->wish))
+		assert_ok(sluice_step(alone.plan, &alone.run));
+	network_destroy(&team);
+	network_destroy(&alone);
+}
+
+static void test_blocks(void **unused)
+{
+	(void)unused;
+	rows_on_every_level(blocks_ask_for_no_threads);
+}
+
 /* -------------------------------------------------------------------------------------------- single slots ---- */
 
 static const struct option_wish plain = {
@@ -339,6 +379,12 @@ static void test_save(void **unused)
 		refuse_slot(&network, bytes, size, "the");
 		bytes[j] ^= 0x10;
 	}
+	const uint32_t three = 3;
+	char cells[sizeof three];
+	memcpy(cells, bytes + 12, sizeof three);
+	memcpy(bytes + 12, &three, sizeof three);
+	refuse_slot(&network, bytes, size, "the slot has 3 cells, the model has 2");
+	memcpy(bytes + 12, cells, sizeof three);
 	refuse_slot(&network, others, other_size, "layer 0, direction 0 of the slot has h of 9");
 	assert_refused(sluice_slot_load(network.plan, NULL, 0, bytes, size), SLUICE_INVALID_ARGUMENT, "state is NULL");
 	assert_refused(sluice_slot_load(network.plan, network.initial, 0, NULL, size), SLUICE_INVALID_ARGUMENT,
@@ -411,8 +457,9 @@ static void test_prewarm(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_places), cmocka_unit_test(test_company), cmocka_unit_test(test_reset),
-		cmocka_unit_test(test_copy),   cmocka_unit_test(test_save),    cmocka_unit_test(test_prewarm),
+		cmocka_unit_test(test_places),  cmocka_unit_test(test_company), cmocka_unit_test(test_blocks),
+		cmocka_unit_test(test_reset),   cmocka_unit_test(test_copy),    cmocka_unit_test(test_save),
+		cmocka_unit_test(test_prewarm),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
