@@ -354,19 +354,16 @@ static void cuts_do_not_matter(const struct option_wish *option, const char *isa
 		const int training = variant % 2;
 		whole.run.padding = variant < 2 ? SLUICE_PADDING_RIGHT : SLUICE_PADDING_LEFT;
 		run_all(&whole, training);
-		sluice_run run = whole.run;
 		for (size_t j = 0; j < sizeof cuts / sizeof cuts[0]; j++) {
 			if (cuts[j].each == sluice_step && training && wish_drops_connections(&whole.wish))
 				continue;
-			const sluice_run own = parts.run;
 			parts.run.training = training;
-			parts.run.padding = run.padding;
-			parts.run.step_offset = run.step_offset;
+			parts.run.padding = whole.run.padding;
+			parts.run.step_offset = whole.run.step_offset;
 			parts.run.resets = marks[0];
 			parts.run.holds = marks[1];
 			run_parts(&parts, mixed_lengths, cuts[j].length, cuts[j].each);
 			assert_same_runs(row_context(option, isa, cuts[j].name, training), &whole, &parts, 0);
-			parts.run = own;
 		}
 	}
 	network_destroy(&whole);
@@ -458,6 +455,60 @@ static void test_packed(void **unused)
 	rows_on_every_level(packing_does_not_matter);
 }
 
+/* [T,N,.] of `bytes` a row to [N,T,.], and back. */
+static void turn(char *array, size_t bytes, size_t outer, size_t inner)
+{
+	char *const copy = aligned_zeros(T * N * bytes);
+	memcpy(copy, array, T * N * bytes);
+	for (size_t j = 0; j < outer; j++)
+		for (size_t k = 0; k < inner; k++)
+			memcpy(array + (k * outer + j) * bytes, copy + (j * inner + k) * bytes, bytes);
+	free(copy);
+}
+
+static void to_batch_major(char *array, size_t bytes, const size_t *unused)
+{
+	(void)unused;
+	turn(array, bytes, T, N);
+}
+
+static void to_time_major(char *array, size_t bytes, const size_t *unused)
+{
+	(void)unused;
+	turn(array, bytes, N, T);
+}
+
+/* Flags lie as the data do. Only the read-out's bias adds up in another order. */
+static void layout_does_not_matter(const struct option_wish *option, const char *isa)
+{
+	struct option_wish turned = *option;
+	uint8_t marks[2][T * N], turned_marks[2][T * N];
+	turned.wish.layout = SLUICE_BATCH_MAJOR;
+	struct network time = row_network(option, isa), batch = row_network(&turned, isa);
+	const size_t outputs = time.wish.outputs, tail = time.parameter_count - (outputs + 15) / 16 * 16;
+	give_all(&time, marks);
+	give_all(&batch, turned_marks);
+	to_batch_major((char *)turned_marks[0], 1, NULL);
+	to_batch_major((char *)turned_marks[1], 1, NULL);
+	move_arrays(&batch, 1, to_batch_major);
+	for (int training = 0; training < 2; training++) {
+		run_all(&time, training);
+		run_all(&batch, training);
+		move_arrays(&batch, 0, to_time_major);
+		memcpy((char *)batch.dparameters + tail * batch.real_bytes,
+		       (char *)time.dparameters + tail * time.real_bytes, outputs * time.real_bytes);
+		assert_same_runs(row_context(option, isa, "layout", training), &time, &batch, time.wish.training);
+	}
+	network_destroy(&time);
+	network_destroy(&batch);
+}
+
+static void test_layout(void **unused)
+{
+	(void)unused;
+	rows_on_every_level(layout_does_not_matter);
+}
+
 /* Steps of data by pointers, in falling order and with gaps between the rows. */
 struct scattered {
 	char *memory;
@@ -541,7 +592,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lengths), cmocka_unit_test(test_no_steps), cmocka_unit_test(test_resets),
 		cmocka_unit_test(test_holds),   cmocka_unit_test(test_threads),  cmocka_unit_test(test_cuts),
-		cmocka_unit_test(test_packed),  cmocka_unit_test(test_pointers),
+		cmocka_unit_test(test_packed),  cmocka_unit_test(test_layout),   cmocka_unit_test(test_pointers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
