@@ -17,7 +17,9 @@ struct strip sluice__strip(struct pass *pass, size_t layer, size_t direction, co
 			      .out_first = own.first,
 			      .out_last = own.last,
 			      .columns = sluice__pass_columns(pass, packed->hidden, own.first, own.last),
-			      .recurrent_type = pass->plan->panel_type};
+			      .recurrent_type = pass->plan->panel_type,
+			      .backwards = pass_runs_backwards(pass, layer, direction),
+			      .cuts = pass_cuts(pass, layer, direction)};
 	strip.recurrent = packed_panels(pass->plan, strip.weights->recurrent);
 	if (packed->split || packed->options->projection) {
 		const struct sluice__range late = share_panels(packed->blocks, team->index, team->count);
@@ -54,13 +56,12 @@ static void restart(const struct strip *strip, const struct team *team, struct m
 	const struct packed_layer *packed = strip->packed;
 	const struct sluice__layer *sizes = &pass->prepared->network->layers[strip->layer];
 	const struct columns h_columns = strip->out_columns, c_columns = strip->columns;
-	const struct flags *cuts = pass_cuts(pass, strip->layer, strip->direction);
 	const real *start_h = pass_start(pass) + sizes->h[strip->direction];
 	const real *start_c = pass_start(pass) + sizes->c[strip->direction];
 	real *h = pass_piece(pass, pass->plan->map.cut_h[strip->direction]);
 	real *c = pass_piece(pass, pass->plan->map.cut_c[strip->direction]);
 	for (size_t row = 0; row < moment->rows; row++) {
-		const bool cut = cuts->row && cuts->row[moment->t * pass->batch + row];
+		const bool cut = strip->cuts->row && strip->cuts->row[moment->t * pass->batch + row];
 		const real *from_h = cut ? start_h : moment->h_before + row * packed->out_padded;
 		const real *from_c = cut ? start_c : moment->c_before + row * packed->padded;
 		memcpy(h + row * packed->out_padded + h_columns.first, from_h + h_columns.first,
@@ -87,8 +88,8 @@ void sluice__advance_place(const struct strip *strip, const struct record *recor
 		moment->input[each] = (struct rows){input[each].at + t * input[each].step, 0, input[each].row};
 	moment->h_before = history_before(&record->h, t);
 	moment->c_before = history_before(&record->c, t);
-	moment->held = flags_any(&strip->pass->when.holds, t);
-	if (moment->held || flags_any(pass_cuts(strip->pass, strip->layer, strip->direction), t))
+	moment->held = flags_any(&strip->pass->when->holds, t);
+	if (moment->held || flags_any(strip->cuts, t))
 		restart(strip, team, moment);
 }
 
@@ -178,27 +179,27 @@ static void set_operands(const struct strip *strip, const struct moment *moment,
 						 packed_panels(plan, strip->weights->peephole), plan->panel_type};
 }
 
-static struct sluice__step job_of(const struct strip *strip, const struct moment *moment)
+/* Field by field: clearing operands that are not there would take longer than an activation. */
+static void set_job(const struct strip *strip, const struct moment *moment, struct sluice__step *job)
 {
 	const struct packed_layer *packed = strip->packed;
-	return (struct sluice__step){
-		.rows = moment->rows,
-		.first = strip->first,
-		.last = strip->last,
-		.descending = moment->descending,
-		.start = moment->start ? moment->start : packed_reals(strip->pass->plan, strip->weights->bias),
-		.start_row = moment->start ? SLUICE__GATES * packed->padded : 0,
-		.cell = packed->standard ? NULL : &strip->weights->cell,
-		.c_prev = moment->c_before,
-		.c_prev_row = moment->c_before_row,
-		.c = moment->c,
-		.c_row = moment->c_row,
-		.h = moment->h,
-		.h_row = moment->h_row,
-		.gates = moment->gates,
-		.arguments = moment->arguments,
-		.gates_row = SLUICE__GATES * packed->padded,
-	};
+	job->rows = moment->rows;
+	job->first = strip->first;
+	job->last = strip->last;
+	job->descending = moment->descending;
+	job->start = moment->start ? moment->start : packed_reals(strip->pass->plan, strip->weights->bias);
+	job->start_row = moment->start ? SLUICE__GATES * packed->padded : 0;
+	job->operands = 0;
+	job->cell = packed->standard ? NULL : &strip->weights->cell;
+	job->c_prev = moment->c_before;
+	job->c_prev_row = moment->c_before_row;
+	job->c = moment->c;
+	job->c_row = moment->c_row;
+	job->h = moment->h;
+	job->h_row = moment->h_row;
+	job->gates = moment->gates;
+	job->arguments = moment->arguments;
+	job->gates_row = SLUICE__GATES * packed->padded;
 }
 
 /* A product over all rows of one step, for the vectors first .. last-1 of its result, whole panels. */
@@ -352,7 +353,8 @@ static void advance_options(const struct strip *strip, const struct moment *mome
 	const sluice_layer *options = packed->options;
 	const size_t direction = strip->direction;
 	const struct rows h = masked_h(strip, moment, team);
-	struct sluice__step job = job_of(strip, moment);
+	struct sluice__step job;
+	set_job(strip, moment, &job);
 	set_operands(strip, moment, &h, &job);
 	real *q = moment->h;
 	size_t q_row = moment->h_row;
@@ -400,7 +402,7 @@ static void hold(const struct strip *strip, const struct moment *moment)
 	for (size_t row = 0; row < moment->rows; row++) {
 		const size_t at = row * gates_row + SLUICE__GATES * columns.first;
 		const size_t bytes = SLUICE__GATES * columns.vectors * sizeof(real);
-		if (!pass->when.holds.row[moment->t * pass->batch + row])
+		if (!pass->when->holds.row[moment->t * pass->batch + row])
 			continue;
 		memcpy(moment->h + row * moment->h_row + out.first,
 		       moment->h_before + row * moment->h_before_row + out.first, out.vectors * sizeof(real));
@@ -418,7 +420,8 @@ void sluice__advance(const struct strip *strip, const struct moment *moment, con
 	const struct pass *pass = strip->pass;
 	if (strip->packed->plain && !pass->run->mask) {
 		const struct rows h = {moment->h_before, 0, moment->h_before_row};
-		struct sluice__step job = job_of(strip, moment);
+		struct sluice__step job;
+		set_job(strip, moment, &job);
 		set_operands(strip, moment, &h, &job);
 		pass->plan->kernels.step(&job);
 	} else {

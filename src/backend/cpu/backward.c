@@ -83,7 +83,7 @@ static void direction_input(struct pass *pass, size_t index, size_t direction, c
 			.first = own.first,
 			.last = own.last,
 			.batch = pass->batch,
-			.when = &pass->when,
+			.when = pass->when,
 			.a = {pass_piece(pass, pass->plan->map.da[direction]), pass->batch * depth, depth},
 			.depth = depth,
 			.width = segment->width,
@@ -127,7 +127,7 @@ static void layer_below(struct pass *pass, size_t index, const struct team *team
 		undo_output(pass, index - 1, team);
 		return;
 	}
-	if (sluice__array_direct(pass, &dx))
+	if (array_direct(pass, &dx))
 		return;
 	team_wait(team);
 	sluice__exchange_out(pass, team, pass_piece(pass, pass->plan->map.dx), &dx);
@@ -149,7 +149,7 @@ static struct rows top_gradient(const struct pass *pass, size_t result)
 /* Rows of step t of y. */
 static size_t y_rows(const struct pass *pass, size_t t)
 {
-	return pass->run->last_only ? pass->when.present : pass_rows(pass, t);
+	return pass->run->last_only ? pass_present(pass) : pass_rows(pass, t);
 }
 
 static void copy_dy(struct pass *pass, struct sluice__range steps)
@@ -176,8 +176,8 @@ static void readout_input(struct pass *pass, struct sluice__range steps)
 		const struct product product = {
 			.first = steps.first,
 			.last = steps.last,
-			.batch = pass->run->last_only ? pass->when.present : pass->batch,
-			.when = pass->run->last_only ? NULL : &pass->when,
+			.batch = pass->run->last_only ? pass_present(pass) : pass->batch,
+			.when = pass->run->last_only ? NULL : pass->when,
 			.a = sluice__pass_dy(pass, 0),
 			.depth = network->outputs,
 			.width = plan->layers[network->layer_count - 1].out,
@@ -197,7 +197,7 @@ static void spread_last(struct pass *pass, const struct team *team)
 {
 	const size_t layer = pass->plan->layer_count - 1, row_reals = pass_dy_row(pass, layer);
 	const struct packed_layer *packed = &pass->plan->layers[layer];
-	const struct sluice__range own = sluice__share(pass->when.present, team->index, team->count);
+	const struct sluice__range own = sluice__share(pass_present(pass), team->index, team->count);
 	const size_t padded = packed->out_padded;
 	for (size_t row = own.first; row < own.last; row++) {
 		real *results = pass_piece(pass, pass->plan->map.dlast) + row * row_reals;
@@ -249,11 +249,11 @@ static void copy_in(struct pass *pass, const struct team *team)
 {
 	const struct workspace_map *map = &pass->plan->map;
 	const bool adds = pass_accumulates(pass, SLUICE_ACCUMULATE_X);
-	const struct array arrays[] = {sluice__array_x(pass), sluice__array_dy(pass, 0), sluice__array_dy(pass, 1),
+	const struct array arrays[] = {array_x(pass), sluice__array_dy(pass, 0), sluice__array_dy(pass, 1),
 				       sluice__array_dx(pass)};
 	const size_t copies[] = {map->x, map->y[0], map->y[1], map->dx};
 	for (size_t each = 0; each < sizeof arrays / sizeof arrays[0]; each++)
-		if (array_given(&arrays[each]) && !sluice__array_direct(pass, &arrays[each]) && (each < 3 || adds))
+		if (array_given(&arrays[each]) && !array_direct(pass, &arrays[each]) && (each < 3 || adds))
 			sluice__exchange_in(pass, team, &arrays[each], pass_piece(pass, copies[each]));
 	sluice__exchange_blank(pass, team);
 	team_wait(team);
@@ -289,7 +289,8 @@ sluice_status sluice__cpu_backward(const struct sluice__prepared *prepared, cons
 			    .gradients = gradients,
 			    .steps = run->steps,
 			    .batch = run->batch};
-	sluice__schedule_make(&pass);
+	struct schedule own;
+	sluice__schedule_make(&pass, &own);
 	sluice__pass_run(&pass, pass.plan->threads, backward);
 	return SLUICE_OK;
 }

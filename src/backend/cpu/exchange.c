@@ -5,21 +5,6 @@
 
 /* --- where the caller's arrays are --- */
 
-struct array sluice__array_x(const struct pass *pass)
-{
-	const size_t inputs = pass->prepared->network->inputs, row = pass->run->x_row;
-	return (struct array){pass->run->x, pass->run->x_steps, inputs, row ? row : inputs, false};
-}
-
-struct array sluice__array_y(const struct pass *pass, size_t result)
-{
-	const sluice_run *run = pass->run;
-	const size_t outputs = pass->prepared->network->outputs, row = run->y_row ? run->y_row : outputs;
-	void *const *steps = result ? run->y_reverse_steps : run->y_steps;
-	return (struct array){result ? run->y_reverse : run->y, (const void *const *)steps, outputs, row,
-			      run->last_only != 0};
-}
-
 struct array sluice__array_dx(const struct pass *pass)
 {
 	const sluice_gradients *gradients = pass->gradients;
@@ -46,17 +31,11 @@ static char *place_of(const struct pass *pass, const struct array *array, size_t
 		return (char *)array->steps[array->last ? 0 : t] + n * array->row * bytes;
 	if (array->last)
 		row = n;
-	else if (pass->when.packed)
-		row = pass->when.packed[t] + n;
+	else if (pass->when->packed)
+		row = pass->when->packed[t] + n;
 	else if (pass->prepared->limits.batch_major)
 		row = n * pass->steps + t;
 	return (char *)array->at + row * array->width * bytes;
-}
-
-bool sluice__array_direct(const struct pass *pass, const struct array *array)
-{
-	const bool one = pass->steps == 1 || array->last;
-	return !pass->plan->widens_data && !pass->when.order && (one || (!array->steps && !pass->when.packed));
 }
 
 /* --- whole arrays --- */
@@ -64,7 +43,7 @@ bool sluice__array_direct(const struct pass *pass, const struct array *array)
 /* Rows of `array` that step t of it has. */
 static size_t rows_of(const struct pass *pass, const struct array *array, size_t t)
 {
-	return array->last ? pass->when.present : pass_rows(pass, t);
+	return array->last ? pass_present(pass) : pass_rows(pass, t);
 }
 
 static size_t steps_of(const struct pass *pass, const struct array *array)
@@ -106,22 +85,22 @@ void sluice__exchange_blank(const struct pass *pass, const struct team *team)
 	const sluice_run *run = pass->run;
 	const struct sluice__network *network = pass->prepared->network;
 	const struct array outputs[] = {
-		sluice__array_y(pass, 0),
-		sluice__array_y(pass, 1),
+		array_y(pass, 0),
+		array_y(pass, 1),
 		{run->h, NULL, network->h_width, 0, false},
 		{run->c, NULL, network->c_width, 0, false},
 		{run->gates, NULL, SLUICE__GATES * network->c_width, 0, false},
 	};
-	if (!pass->when.active)
+	if (!pass->when->active)
 		return;
 	if (pass->gradients) {
 		const struct array dx = sluice__array_dx(pass);
-		if (!pass->when.packed && !pass_accumulates(pass, SLUICE_ACCUMULATE_X))
+		if (!pass->when->packed && !pass_accumulates(pass, SLUICE_ACCUMULATE_X))
 			blank(pass, team, &dx);
 		return;
 	}
 	for (size_t each = 0; each < sizeof outputs / sizeof outputs[0]; each++)
-		if (!pass->when.packed || outputs[each].last)
+		if (!pass->when->packed || outputs[each].last)
 			blank(pass, team, &outputs[each]);
 }
 

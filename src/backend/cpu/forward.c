@@ -45,9 +45,8 @@ static void store_final(const struct strip *strip, const struct record *record)
 		const size_t n = pass_caller_row(pass, row);
 		real *state = (real *)run->final_state +
 			      (run->slots ? run->slots[n] : n) * pass->prepared->network->state_row;
-		const real *initial = sluice__pass_initial(pass, row), *from_h = initial + h_at,
-			   *from_c = initial + c_at;
-		if (row < pass->when.present) {
+		const real *initial = pass_initial(pass, row), *from_h = initial + h_at, *from_c = initial + c_at;
+		if (row < pass_present(pass)) {
 			const size_t end = pass_end_of(pass, strip->layer, strip->direction, row, true);
 			from_h = history_at(&record->h, end) + row * strip->packed->out_padded + h.first;
 			from_c = history_at(&record->c, end) + row * strip->packed->padded + c.first;
@@ -84,7 +83,7 @@ static void project_input(const struct strip *strip, const struct rows input[MOS
 			const struct product product = {
 				.last = pass->steps,
 				.batch = pass->batch,
-				.when = &pass->when,
+				.when = pass->when,
 				.a = input[each],
 				.depth = segment->width,
 				.width = block_width,
@@ -118,7 +117,7 @@ static void recur(const struct strip *strip, const struct record *record, const 
 		.shows = pass->run->h || pass->run->c || pass->run->gates,
 	};
 	for (size_t done = 0; done < pass->steps; done++) {
-		const size_t t = pass_step(pass, strip->layer, strip->direction, done);
+		const size_t t = strip->backwards ? pass->steps - 1 - done : done;
 		if (pass_rows(pass, t) == 0)
 			continue;
 		sluice__advance_place(strip, record, input, t, team, &moment);
@@ -202,7 +201,7 @@ void sluice__forward_gather_last(struct pass *pass, const struct team *team)
 	const size_t layer = pass->plan->layer_count - 1;
 	const struct packed_layer *packed = &pass->plan->layers[layer];
 	const size_t padded = packed->out_padded;
-	const struct sluice__range own = sluice__share(pass->when.present, team->index, team->count);
+	const struct sluice__range own = sluice__share(pass_present(pass), team->index, team->count);
 	const bool adds = packed->options->combination == SLUICE_ADD;
 	for (size_t row = own.first; row < own.last; row++) {
 		real *to = pass_piece(pass, pass->plan->map.last) + row * packed->results * padded;
@@ -222,7 +221,7 @@ void sluice__forward_gather_last(struct pass *pass, const struct team *team)
 /* Rows that step t of y has. */
 static size_t y_rows(const struct pass *pass, size_t t)
 {
-	return pass->run->last_only ? pass->when.present : pass_rows(pass, t);
+	return pass->run->last_only ? pass_present(pass) : pass_rows(pass, t);
 }
 
 /* y of the steps first .. last-1 from the last layer's results. */
@@ -231,7 +230,7 @@ static void copy_output(const struct pass *pass, struct sluice__range steps)
 	const struct packed_layer *packed = &pass->plan->layers[pass->plan->layer_count - 1];
 	const bool separate = pass->prepared->network->separate;
 	for (size_t result = 0; result < packed->results; result++) {
-		const struct array array = sluice__array_y(pass, separate ? result : 0);
+		const struct array array = array_y(pass, separate ? result : 0);
 		const struct rows h = sluice__pass_output(pass, result);
 		const struct rows y = sluice__pass_y(pass, separate ? result : 0);
 		const size_t column = separate ? 0 : result * packed->out;
@@ -250,8 +249,8 @@ static void read_out(const struct pass *pass, struct sluice__range steps)
 		const struct product product = {
 			.first = steps.first,
 			.last = steps.last,
-			.batch = pass->run->last_only ? pass->when.present : pass->batch,
-			.when = pass->run->last_only ? NULL : &pass->when,
+			.batch = pass->run->last_only ? pass_present(pass) : pass->batch,
+			.when = pass->run->last_only ? NULL : pass->when,
 			.a = sluice__pass_output(pass, each),
 			.depth = plan->layers[plan->layer_count - 1].out,
 			.width = pass->prepared->network->outputs,
@@ -270,7 +269,7 @@ static void read_out(const struct pass *pass, struct sluice__range steps)
 static void output(struct pass *pass, const struct team *team)
 {
 	const struct sluice__range own = sluice__share(pass_y_steps(pass), team->index, team->count);
-	const struct array y[MOST_RESULTS] = {sluice__array_y(pass, 0), sluice__array_y(pass, 1)};
+	const struct array y[MOST_RESULTS] = {array_y(pass, 0), array_y(pass, 1)};
 	sluice__forward_make_input(pass, pass->plan->layer_count, team);
 	if (!array_given(&y[0]) && !array_given(&y[1]))
 		return;
@@ -280,11 +279,11 @@ static void output(struct pass *pass, const struct team *team)
 		read_out(pass, own);
 	else
 		copy_output(pass, own);
-	if (sluice__array_direct(pass, &y[0]) && sluice__array_direct(pass, &y[1]))
+	if (array_direct(pass, &y[0]) && array_direct(pass, &y[1]))
 		return;
 	team_wait(team);
 	for (size_t result = 0; result < MOST_RESULTS; result++)
-		if (array_given(&y[result]) && !sluice__array_direct(pass, &y[result]))
+		if (array_given(&y[result]) && !array_direct(pass, &y[result]))
 			sluice__exchange_out(pass, team, pass_piece(pass, pass->plan->map.y[result]), &y[result]);
 }
 
@@ -305,9 +304,9 @@ static void narrow_input(struct pass *pass, size_t layer, const struct team *tea
 
 static void forward(struct pass *pass, const struct team *team)
 {
-	const struct array x = sluice__array_x(pass);
+	const struct array x = array_x(pass);
 	sluice__exchange_blank(pass, team);
-	if (!sluice__array_direct(pass, &x)) {
+	if (!array_direct(pass, &x)) {
 		sluice__exchange_in(pass, team, &x, pass_piece(pass, pass->plan->map.x));
 		team_wait(team);
 	}
@@ -324,7 +323,8 @@ static sluice_status run_forward(const struct sluice__prepared *prepared, const 
 {
 	struct pass pass = {
 		.prepared = prepared, .plan = prepared->own, .run = run, .steps = run->steps, .batch = run->batch};
-	sluice__schedule_make(&pass);
+	struct schedule own;
+	sluice__schedule_make(&pass, &own);
 	sluice__pass_run(&pass, threads, forward);
 	return SLUICE_OK;
 }

@@ -17,9 +17,9 @@ static struct gradient_product product_of(const struct pass *pass, const struct 
 {
 	const struct workspace_map *map = &pass->plan->map;
 	return (struct gradient_product){
-		.count = pass->when.cells ? pass->when.cell_count : pass->steps * pass->batch,
+		.count = pass->when->cells ? pass->when->cell_count : pass->steps * pass->batch,
 		.batch = pass->batch,
-		.places = pass->when.cells,
+		.places = pass->when->cells,
 		.add = accumulates(pass),
 		.columns = pass_piece(pass, map->columns),
 		.rows = pass_piece(pass, map->rows + (size_t)team->index * map->rows_bytes),
@@ -194,7 +194,7 @@ static void bias_gradient(const struct known *known)
 		const size_t row = SLUICE__GATES * span;
 		const struct sum sum = {.steps = pass->steps,
 					.batch = pass->batch,
-					.when = &pass->when,
+					.when = pass->when,
 					.a = {known->da + gate * span, pass->batch * row, row},
 					.width = hidden,
 					.add = accumulates(pass),
@@ -295,11 +295,11 @@ void sluice__parameters_readout(struct pass *pass, const struct team *team)
 		clear_readout(pass, team);
 		return;
 	}
-	product.count = pass->when.shown ? pass->when.shown_count : pass->steps * pass->batch;
-	product.places = pass->when.shown;
+	product.count = pass->when->shown ? pass->when->shown_count : pass->steps * pass->batch;
+	product.places = pass->when->shown;
 	if (pass->run->last_only) {
 		sluice__forward_gather_last(pass, team);
-		product.count = pass->when.present;
+		product.count = pass_present(pass);
 		product.places = NULL;
 	}
 	product.a = sluice__pass_dy(pass, 0);
@@ -313,8 +313,8 @@ void sluice__parameters_readout(struct pass *pass, const struct team *team)
 		sluice__matrix_gradient(&pass->plan->kernels, team, &product);
 	}
 	const struct sum sum = {.steps = pass_y_steps(pass),
-				.batch = pass->run->last_only ? pass->when.present : pass->batch,
-				.when = pass->run->last_only ? NULL : &pass->when,
+				.batch = pass->run->last_only ? pass_present(pass) : pass->batch,
+				.when = pass->run->last_only ? NULL : pass->when,
 				.a = product.a,
 				.width = network->outputs,
 				.add = product.add,

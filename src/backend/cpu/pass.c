@@ -44,7 +44,7 @@ struct record sluice__pass_record(const struct pass *pass, size_t layer, size_t 
 static struct rows reals_of(const struct pass *pass, const struct array *array, size_t copy)
 {
 	const size_t width = array->width;
-	if (!sluice__array_direct(pass, array))
+	if (!array_direct(pass, array))
 		return (struct rows){pass_piece(pass, copy), pass->batch * width, width};
 	if (array->steps)
 		return (struct rows){array->steps[0], 0, array->row};
@@ -55,13 +55,13 @@ static struct rows reals_of(const struct pass *pass, const struct array *array, 
 
 struct rows sluice__pass_x(const struct pass *pass)
 {
-	const struct array array = sluice__array_x(pass);
+	const struct array array = array_x(pass);
 	return reals_of(pass, &array, pass->plan->map.x);
 }
 
 struct rows sluice__pass_y(const struct pass *pass, size_t result)
 {
-	const struct array array = sluice__array_y(pass, result);
+	const struct array array = array_y(pass, result);
 	return reals_of(pass, &array, pass->plan->map.y[result]);
 }
 
@@ -125,15 +125,6 @@ struct rows sluice__pass_output(const struct pass *pass, size_t result)
 	return (struct rows){pass_piece(pass, pass->plan->map.last) + result * packed->out_padded, 0, row};
 }
 
-const real *sluice__pass_initial(const struct pass *pass, size_t row)
-{
-	const sluice_run *run = pass->run;
-	const size_t n = pass_caller_row(pass, row);
-	if (!run->initial_state)
-		return pass_start(pass);
-	return (const real *)run->initial_state + (run->slots ? run->slots[n] : n) * pass->prepared->network->state_row;
-}
-
 /* Columns of one row of state; from NULL: zeros. */
 static void load_columns(struct columns columns, const real *from, real *to)
 {
@@ -146,9 +137,9 @@ static void load_columns(struct columns columns, const real *from, real *to)
 void sluice__pass_load_initial(const struct pass *pass, size_t layer, size_t direction, size_t at,
 			       struct columns columns, const struct history *to, size_t padded)
 {
-	for (size_t row = 0; row < pass->when.present; row++) {
+	for (size_t row = 0; row < pass_present(pass); row++) {
 		const size_t t = pass_end_of(pass, layer, direction, row, false);
-		load_columns(columns, sluice__pass_initial(pass, row) + at, history_before(to, t) + row * padded);
+		load_columns(columns, pass_initial(pass, row) + at, history_before(to, t) + row * padded);
 	}
 }
 

@@ -17,9 +17,9 @@ struct schedule {
 	size_t *order;        /* [N] the caller's row; NULL: the same */
 	size_t *lengths;      /* [N], falling; NULL: all steps */
 	size_t *active;       /* [T] rows that have a step; NULL: all */
-	size_t steps;         /* T */
+	size_t steps;         /* T, if there are lengths */
 	bool left;            /* padding is on the left: all rows share the last step, not the first */
-	size_t present;       /* rows that have any step */
+	size_t present;       /* rows that have any step, if there are lengths */
 	size_t *packed;       /* [T+1] first row of a step in packed data; NULL: data are not packed */
 	struct flags cuts[2]; /* a forward, a reverse direction comes to this step from the start */
 	struct flags holds;
@@ -105,27 +105,36 @@ struct pass {
 	const sluice_run *run;
 	const sluice_gradients *gradients; /* backward only */
 	size_t steps, batch;
-	struct schedule when;
+	const struct schedule *when;
 	struct sluice__barrier *meetings; /* the whole team's, then one for each direction; NULL with one thread */
 };
 
-/* Makes the schedule of a pass from its run's lengths and flags. */
-void sluice__schedule_make(struct pass *pass);
+/* Every row has every step, and no flags. */
+extern const struct schedule sluice__schedule_plain;
+
+/* Gives a pass the schedule of its run's lengths and flags, which is made in `own` unless it is the plain one. */
+void sluice__schedule_make(struct pass *pass, struct schedule *own);
 
 /* Rows that have step t: 0 .. result-1. */
 static inline size_t pass_rows(const struct pass *pass, size_t t)
 {
-	return pass->when.active ? pass->when.active[t] : pass->batch;
+	return pass->when->active ? pass->when->active[t] : pass->batch;
 }
 
 static inline size_t pass_caller_row(const struct pass *pass, size_t row)
 {
-	return pass->when.order ? pass->when.order[row] : row;
+	return pass->when->order ? pass->when->order[row] : row;
+}
+
+/* Rows that have any step: 0 .. result-1. */
+static inline size_t pass_present(const struct pass *pass)
+{
+	return pass->when->lengths ? pass->when->present : pass->batch;
 }
 
 static inline size_t pass_length(const struct pass *pass, size_t row)
 {
-	return pass->when.lengths ? pass->when.lengths[row] : pass->steps;
+	return pass->when->lengths ? pass->when->lengths[row] : pass->steps;
 }
 
 static inline real *pass_piece(const struct pass *pass, size_t offset)
@@ -147,14 +156,14 @@ static inline size_t pass_step(const struct pass *pass, size_t layer, size_t dir
 /* The step that a direction processes first, and last, in a row that has steps. */
 static inline size_t pass_end_of(const struct pass *pass, size_t layer, size_t direction, size_t row, bool last)
 {
-	const size_t length = pass_length(pass, row), first = pass->when.left ? pass->steps - length : 0;
+	const size_t length = pass_length(pass, row), first = pass->when->left ? pass->steps - length : 0;
 	return pass_runs_backwards(pass, layer, direction) == last ? first : first + length - 1;
 }
 
 /* Flags of rows that come from the start. */
 static inline const struct flags *pass_cuts(const struct pass *pass, size_t layer, size_t direction)
 {
-	return &pass->when.cuts[pass_runs_backwards(pass, layer, direction)];
+	return &pass->when->cuts[pass_runs_backwards(pass, layer, direction)];
 }
 
 static inline bool flags_any(const struct flags *flags, size_t t)
@@ -246,9 +255,22 @@ struct array {
 	size_t width, row;        /* row: elements from row to row of a step, if `steps` */
 	bool last;                /* one row for each sequence, of no step */
 };
-struct array sluice__array_x(const struct pass *pass);
+static inline struct array array_x(const struct pass *pass)
+{
+	const size_t inputs = pass->prepared->network->inputs, row = pass->run->x_row;
+	return (struct array){pass->run->x, pass->run->x_steps, inputs, row ? row : inputs, false};
+}
+
+static inline struct array array_y(const struct pass *pass, size_t result)
+{
+	const sluice_run *run = pass->run;
+	const size_t outputs = pass->prepared->network->outputs, row = run->y_row ? run->y_row : outputs;
+	void *const *steps = result ? run->y_reverse_steps : run->y_steps;
+	return (struct array){result ? run->y_reverse : run->y, (const void *const *)steps, outputs, row,
+			      run->last_only != 0};
+}
+
 struct array sluice__array_dx(const struct pass *pass);
-struct array sluice__array_y(const struct pass *pass, size_t result);
 struct array sluice__array_dy(const struct pass *pass, size_t result);
 static inline bool array_given(const struct array *array)
 {
@@ -256,7 +278,11 @@ static inline bool array_given(const struct array *array)
 }
 
 /* Whether an array is used where it lies: its rows are reals at fixed strides, in the backend's order. */
-bool sluice__array_direct(const struct pass *pass, const struct array *array);
+static inline bool array_direct(const struct pass *pass, const struct array *array)
+{
+	const bool one = pass->steps == 1 || array->last;
+	return !pass->plan->widens_data && !pass->when->order && (one || (!array->steps && !pass->when->packed));
+}
 
 /* x, y and their gradients as reals: the caller's own memory, or the workspace's copy. */
 struct rows sluice__pass_x(const struct pass *pass);
@@ -290,7 +316,14 @@ struct columns {
 struct columns sluice__pass_columns(const struct pass *pass, size_t width, size_t first, size_t last);
 
 /* The row of state that a row of the run starts from. */
-const real *sluice__pass_initial(const struct pass *pass, size_t row);
+static inline const real *pass_initial(const struct pass *pass, size_t row)
+{
+	const sluice_run *run = pass->run;
+	const size_t n = pass_caller_row(pass, row);
+	if (!run->initial_state)
+		return pass_start(pass);
+	return (const real *)run->initial_state + (run->slots ? run->slots[n] : n) * pass->prepared->network->state_row;
+}
 
 /* These columns of the states before every row's first step, from offset `at` of a row of state, into a history. */
 void sluice__pass_load_initial(const struct pass *pass, size_t layer, size_t direction, size_t at,
@@ -379,6 +412,8 @@ struct strip {
 	struct columns columns, out_columns;
 	const void *recurrent; /* panels */
 	sluice_dtype recurrent_type;
+	bool backwards;           /* in time */
+	const struct flags *cuts; /* rows that come from the start */
 };
 struct strip sluice__strip(struct pass *pass, size_t layer, size_t direction, const struct team *team);
 

@@ -57,7 +57,7 @@ static void hold_h(const struct strip *strip, const struct history *h, size_t t)
 	for (size_t row = 0; row < pass_rows(pass, t); row++) {
 		const bool cut = cuts->row && cuts->row[first + row];
 		const real *from = cut ? start : history_before(h, t) + row * padded;
-		if (pass->when.holds.row[first + row])
+		if (pass->when->holds.row[first + row])
 			memcpy(history_at(h, t) + row * padded + columns.first, from + columns.first,
 			       columns.units * sizeof(real));
 	}
@@ -81,7 +81,7 @@ static void rebuild_h(const struct strip *strip, const struct history *h, const 
 			team_wait(team); /* others have written part of this thread's h */
 		if (pass->plan->widens_data)
 			sluice__advance_round(strip, rows, to, packed->out_padded);
-		if (flags_any(&pass->when.holds, t))
+		if (flags_any(&pass->when->holds, t))
 			hold_h(strip, h, t);
 		team_wait(team);
 	}
@@ -141,8 +141,8 @@ static bool repeats_at_once(const struct strip *strip, const struct rows input[M
 	for (size_t each = 0; each < strip->packed->segments; each++)
 		if (input[each].step != pass->batch * input[each].row)
 			return false;
-	return strip->packed->plain && !pass->run->mask && !pass->when.active && !pass->when.holds.row &&
-	       !pass->when.cuts[0].row;
+	return strip->packed->plain && !pass->run->mask && !pass->when->active && !pass->when->holds.row &&
+	       !pass->when->cuts[0].row;
 }
 
 /* All steps as rows of one: nothing waits for the step before, and the weights are read once. */

@@ -69,10 +69,10 @@ static void count_rows(const struct pass *pass, struct schedule *when)
 		when->present--;
 }
 
-static void make_lengths(struct pass *pass)
+static void make_lengths(const struct pass *pass, struct schedule *when)
 {
 	const struct workspace_map *map = &pass->plan->map;
-	struct schedule *when = &pass->when;
+	when->steps = pass->steps;
 	when->lengths = sizes_at(pass, map->lengths);
 	when->active = sizes_at(pass, map->active);
 	when->left = pass->run->padding == SLUICE_PADDING_LEFT;
@@ -113,9 +113,8 @@ static void take_flags(const struct pass *pass, const uint8_t *given, size_t off
 }
 
 /* The rows that exist, in order of time, and those of them that compute. */
-static void list_rows(struct pass *pass)
+static void list_rows(const struct pass *pass, struct schedule *when)
 {
-	struct schedule *when = &pass->when;
 	when->shown = sizes_at(pass, pass->plan->map.shown);
 	when->cells = when->holds.row ? sizes_at(pass, pass->plan->map.cells) : when->shown;
 	when->shown_count = when->cell_count = 0;
@@ -130,21 +129,27 @@ static void list_rows(struct pass *pass)
 		}
 }
 
-void sluice__schedule_make(struct pass *pass)
+const struct schedule sluice__schedule_plain = {0};
+
+void sluice__schedule_make(struct pass *pass, struct schedule *own)
 {
 	const sluice_run *run = pass->run;
 	const struct workspace_map *map = &pass->plan->map;
-	pass->when = (struct schedule){.steps = pass->steps, .present = pass->batch};
+	pass->when = &sluice__schedule_plain;
+	if (!run->lengths && !run->batch_sizes && !run->resets && !run->holds)
+		return;
+	*own = sluice__schedule_plain;
+	pass->when = own;
 	if (run->lengths || run->batch_sizes)
-		make_lengths(pass);
+		make_lengths(pass, own);
 	if (run->resets) {
-		take_flags(pass, run->resets, map->cuts[0], 0, &pass->when.cuts[0]);
-		take_flags(pass, run->resets, map->cuts[1], 1, &pass->when.cuts[1]);
+		take_flags(pass, run->resets, map->cuts[0], 0, &own->cuts[0]);
+		take_flags(pass, run->resets, map->cuts[1], 1, &own->cuts[1]);
 	}
 	if (run->holds)
-		take_flags(pass, run->holds, map->holds, 0, &pass->when.holds);
-	if (pass->gradients && (pass->when.active || run->holds))
-		list_rows(pass);
+		take_flags(pass, run->holds, map->holds, 0, &own->holds);
+	if (pass->gradients && (own->active || run->holds))
+		list_rows(pass, own);
 }
 
 void sluice__schedule_book(struct workspace_map *map, const struct sluice__limits *limits,

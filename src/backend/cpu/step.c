@@ -154,9 +154,12 @@ static real *step_state(const struct pass *pass, bool adjoin)
 	real *state = pass_piece(pass, pass->plan->map.step_state);
 	if (run->final_state && adjoin)
 		state = (real *)run->final_state + (run->slots ? run->slots[0] : 0) * row_reals;
+	/* The usual stream: nothing moves. */
+	if (state == run->initial_state && !run->slots && !run->resets)
+		return state;
 	for (size_t row = 0; row < pass->batch; row++) {
 		const bool cut = run->resets && run->resets[row];
-		const real *from = cut ? pass_start(pass) : sluice__pass_initial(pass, row);
+		const real *from = cut ? pass_start(pass) : pass_initial(pass, row);
 		if (from != state + row * row_reals)
 			memcpy(state + row * row_reals, from, row_reals * sizeof *state);
 	}
@@ -174,10 +177,10 @@ static void put_back(const struct pass *pass, const real *state)
 
 static void step(struct pass *pass, const struct team *team)
 {
-	const struct array x = sluice__array_x(pass), y = sluice__array_y(pass, 0);
+	const struct array x = array_x(pass), y = array_y(pass, 0);
 	const bool adjoin = slots_adjoin(pass);
 	real *state = step_state(pass, adjoin);
-	if (!sluice__array_direct(pass, &x))
+	if (!array_direct(pass, &x))
 		sluice__exchange_in(pass, team, &x, pass_piece(pass, pass->plan->map.x));
 	for (size_t layer = 0; layer < pass->plan->layer_count; layer++)
 		step_layer(pass, state, layer, team);
@@ -186,7 +189,7 @@ static void step(struct pass *pass, const struct team *team)
 	if (!array_given(&y))
 		return;
 	step_output(pass, state);
-	if (!sluice__array_direct(pass, &y))
+	if (!array_direct(pass, &y))
 		sluice__exchange_out(pass, team, pass_piece(pass, pass->plan->map.y[0]), &y);
 }
 
@@ -197,7 +200,7 @@ sluice_status sluice__cpu_step(const struct sluice__prepared *prepared, const sl
 			    .run = run,
 			    .steps = 1,
 			    .batch = run->batch,
-			    .when = {.steps = 1, .present = run->batch}};
+			    .when = &sluice__schedule_plain};
 	/* Rows that have no step, or keep their state, are no matter of a stream: sequences know them already. */
 	if (run->lengths || run->batch_sizes || run->holds)
 		return sluice__cpu_block(prepared, run);

@@ -244,7 +244,7 @@ static void set_aside(const struct back *back, size_t t)
 	real *held_c = pass_piece(back->pass, map->held_c[back->direction]), *dy = dy_at(back, t);
 	for (size_t row = 0; row < pass_rows(back->pass, t); row++) {
 		real *dh = back->dh + row * out_padded + h.first, *dc = back->dc + row * padded + c.first;
-		if (!back->pass->when.holds.row[t * back->pass->batch + row])
+		if (!back->pass->when->holds.row[t * back->pass->batch + row])
 			continue;
 		memcpy(held_h + row * out_padded + h.first, dh, h.units * sizeof *dh);
 		memcpy(held_c + row * padded + c.first, dc, c.units * sizeof *dc);
@@ -264,7 +264,7 @@ static void take_back(const struct back *back, size_t t)
 	const size_t out_padded = back->packed->out_padded, padded = back->packed->padded;
 	for (size_t row = 0; row < pass_rows(back->pass, t); row++) {
 		const size_t h_at = row * out_padded + h.first, c_at = row * padded + c.first;
-		if (!back->pass->when.holds.row[t * back->pass->batch + row])
+		if (!back->pass->when->holds.row[t * back->pass->batch + row])
 			continue;
 		memcpy(back->dh + h_at, pass_piece(back->pass, map->held_h[back->direction]) + h_at,
 		       h.units * sizeof(real));
@@ -442,7 +442,7 @@ static void step(const struct back *back, size_t t, bool plain, bool descending,
 {
 	const struct pass *pass = back->pass;
 	const bool cut = flags_any(pass_cuts(pass, back->layer, back->direction), t);
-	const bool held = flags_any(&pass->when.holds, t);
+	const bool held = flags_any(&pass->when->holds, t);
 	const real *c_before = cut ? restarted_c(back, t) : history_before(&back->record.c, t);
 	if (pass->gradients->dh || pass->gradients->dc)
 		add_given(back, t);
