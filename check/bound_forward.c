@@ -140,7 +140,7 @@ struct number sluice__bound_slope(const struct bound_work *work, const struct sl
 	if (limit > 0 && fabs(fabs(x) - limit) <= reach) {
 		/* Between the ends the slope falls to 0, from what it is where the clip begins. */
 		evaluate(work, cell, which, unit, copysign(limit, x), 0, &unused, &below, &other);
-		error = fmax(error, fabs(below - slope));
+		error = fmax(error, fabs(below - slope) + slope_error_from_value(activation, value));
 	}
 	error += 8 * UNIT * (slope_terms(activation, clipped(x, limit), y, slope, terms) + error);
 	error += FLUSHES * (double)FLT_MIN;
