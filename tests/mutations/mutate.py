@@ -32,6 +32,7 @@ JUDGES = {
     "limits": (["test_limits"], ["tests/test_limits"]),
     "refusals_run": (["test_refusals_run"], ["tests/test_refusals_run"]),
     "bits_time": (["test_bits_time"], ["tests/test_bits_time"]),
+    "slots": (["test_slots"], ["tests/test_slots"]),
     "time": (["sluice_command"], ["tools/sluice", "verify", *TIME]),
     "verify": (["sluice_command"], ["tools/sluice", "verify", *PROBLEMS]),
     "options": (["sluice_command"], ["tools/sluice", "verify", *OPTIONS]),
