@@ -46,6 +46,11 @@ static const struct example examples[] = {
 	 0,
 	 {LAYER(.hidden = 17, .direction = SLUICE_BIDIRECTIONAL, .dropout = 0.25f),
 	  LAYER(.hidden = 31, .dropout = 0.5f)}},
+	{"added directions, a learned start",
+	 3,
+	 0,
+	 {LAYER(.hidden = 19, .direction = SLUICE_BIDIRECTIONAL, .combination = SLUICE_ADD, .learned_start = 1),
+	  LAYER(.hidden = 9, .direction = SLUICE_BIDIRECTIONAL, .combination = SLUICE_ADD, .dropout = 0.25f)}},
 	{"narrower h",
 	 0,
 	 0,
@@ -121,12 +126,13 @@ static size_t formula(const struct example *example, sluice_dtype type, sluice_t
 		const size_t D = layer->direction == SLUICE_BIDIRECTIONAL ? 2 : 1;
 		const size_t p = up(layer->hidden, 16),
 			     r = up(layer->projection ? layer->projection : layer->hidden, 16);
-		size_t gates = 0, dropped = 0;
+		const int adds = layer->combination == SLUICE_ADD;
+		size_t gates = 0, made = 0;
 		if (mode == SLUICE_TAPE_FULL) {
 			gates = keeps_arguments(layer) ? 8 * p : 4 * p;
-			dropped = layer->dropout > 0 ? D * r : 0;
+			made = layer->dropout > 0 || adds ? (adds ? 1 : D) * r : 0;
 		}
-		step += D * (up(BATCH * (gates + r) * s, 64) + BATCH * p * w) + up(BATCH * dropped * s, 64);
+		step += D * (up(BATCH * (gates + r) * s, 64) + BATCH * p * w) + up(BATCH * made * s, 64);
 		fixed += D * (up(BATCH * r * s, 64) + BATCH * p * w);
 	}
 	return steps * step + fixed;
