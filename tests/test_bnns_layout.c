@@ -1,0 +1,274 @@
+/* test_bnns_layout.c exists to hold bnns.h to Apple's binary form: sizes, offsets, types and values, as its header for
+ * 64-bit systems has them, so that a program need not be changed to be compiled here. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "sluice/bnns.h"
+
+struct number {
+	const char *name;
+	unsigned long long is, expected;
+};
+
+#define COUNT(table) (sizeof(table) / sizeof(table)[0])
+
+static void compare(const struct number *table, size_t count)
+{
+	size_t wrong = 0;
+	for (size_t k = 0; k < count; k++) {
+		if (table[k].is == table[k].expected)
+			continue;
+		print_error("%s is %llu, expected %llu\n", table[k].name, table[k].is, table[k].expected);
+		wrong++;
+	}
+	assert_int_equal(wrong, 0);
+}
+
+#define SIZE(type, bytes)                  \
+	{                                  \
+#type, sizeof(type), bytes \
+	}
+#define OFFSET(type, field, byte)                             \
+	{                                                     \
+#type "." #field, offsetof(type, field), byte \
+	}
+/* A field's bytes, for the last of a structure, behind which no offset tells its type. */
+#define WIDTH(type, field, bytes)                                             \
+	{                                                                     \
+		"sizeof " #type "." #field, sizeof(((type *)0)->field), bytes \
+	}
+#define VALUE(name, expected)         \
+	{                             \
+#name, name, expected \
+	}
+
+static void test_sizes(void **unused)
+{
+	(void)unused;
+	static const struct number table[] = {
+		SIZE(BNNSLayerParametersLSTM, 5040),
+		SIZE(BNNSLSTMGateDescriptor, 928),
+		SIZE(BNNSLSTMDataDescriptor, 528),
+		SIZE(BNNSNDArrayDescriptor, 176),
+		SIZE(BNNSActivation, 48),
+		SIZE(BNNSFilterParameters, 32),
+		SIZE(BNNSDataType, 4),
+		SIZE(BNNSDataLayout, 4),
+		SIZE(BNNSNDArrayFlags, 4),
+		SIZE(BNNSActivationFunction, 4),
+		SIZE(BNNSFlags, 4),
+		SIZE(BNNSLayerFlags, 4),
+		VALUE(BNNS_MAX_TENSOR_DIMENSION, 8),
+	};
+	compare(table, COUNT(table));
+}
+
+static void test_offsets(void **unused)
+{
+	(void)unused;
+	static const struct number table[] = {
+		OFFSET(BNNSActivation, function, 0),
+		OFFSET(BNNSActivation, alpha, 4),
+		OFFSET(BNNSActivation, beta, 8),
+		OFFSET(BNNSActivation, iscale, 12),
+		OFFSET(BNNSActivation, ioffset, 16),
+		OFFSET(BNNSActivation, ishift, 20),
+		OFFSET(BNNSActivation, iscale_per_channel, 24),
+		OFFSET(BNNSActivation, ioffset_per_channel, 32),
+		OFFSET(BNNSActivation, ishift_per_channel, 40),
+		OFFSET(BNNSNDArrayDescriptor, flags, 0),
+		OFFSET(BNNSNDArrayDescriptor, layout, 4),
+		OFFSET(BNNSNDArrayDescriptor, size, 8),
+		OFFSET(BNNSNDArrayDescriptor, stride, 72),
+		OFFSET(BNNSNDArrayDescriptor, data, 136),
+		OFFSET(BNNSNDArrayDescriptor, data_type, 144),
+		OFFSET(BNNSNDArrayDescriptor, table_data, 152),
+		OFFSET(BNNSNDArrayDescriptor, table_data_type, 160),
+		OFFSET(BNNSNDArrayDescriptor, data_scale, 164),
+		OFFSET(BNNSNDArrayDescriptor, data_bias, 168),
+		WIDTH(BNNSNDArrayDescriptor, data_bias, 4),
+		OFFSET(BNNSLSTMGateDescriptor, iw_desc, 0),
+		OFFSET(BNNSLSTMGateDescriptor, iw_desc[1], 176),
+		OFFSET(BNNSLSTMGateDescriptor, hw_desc, 352),
+		OFFSET(BNNSLSTMGateDescriptor, cw_desc, 528),
+		OFFSET(BNNSLSTMGateDescriptor, b_desc, 704),
+		OFFSET(BNNSLSTMGateDescriptor, activation, 880),
+		OFFSET(BNNSLSTMDataDescriptor, data_desc, 0),
+		OFFSET(BNNSLSTMDataDescriptor, hidden_desc, 176),
+		OFFSET(BNNSLSTMDataDescriptor, cell_state_desc, 352),
+		OFFSET(BNNSLayerParametersLSTM, input_size, 0),
+		OFFSET(BNNSLayerParametersLSTM, hidden_size, 8),
+		OFFSET(BNNSLayerParametersLSTM, batch_size, 16),
+		OFFSET(BNNSLayerParametersLSTM, num_layers, 24),
+		OFFSET(BNNSLayerParametersLSTM, seq_len, 32),
+		OFFSET(BNNSLayerParametersLSTM, dropout, 40),
+		OFFSET(BNNSLayerParametersLSTM, lstm_flags, 44),
+		OFFSET(BNNSLayerParametersLSTM, sequence_descriptor, 48),
+		OFFSET(BNNSLayerParametersLSTM, input_descriptor, 224),
+		OFFSET(BNNSLayerParametersLSTM, output_descriptor, 752),
+		OFFSET(BNNSLayerParametersLSTM, input_gate, 1280),
+		OFFSET(BNNSLayerParametersLSTM, forget_gate, 2208),
+		OFFSET(BNNSLayerParametersLSTM, candidate_gate, 3136),
+		OFFSET(BNNSLayerParametersLSTM, output_gate, 4064),
+		OFFSET(BNNSLayerParametersLSTM, hidden_activation, 4992),
+		OFFSET(BNNSFilterParameters, flags, 0),
+		OFFSET(BNNSFilterParameters, n_threads, 8),
+		OFFSET(BNNSFilterParameters, alloc_memory, 16),
+		OFFSET(BNNSFilterParameters, free_memory, 24),
+	};
+	compare(table, COUNT(table));
+}
+
+static void test_data_types(void **unused)
+{
+	(void)unused;
+	static const struct number table[] = {
+		VALUE(BNNSDataTypeFloatBit, 0x10000),
+		VALUE(BNNSDataTypeFloat16, 0x10010),
+		VALUE(BNNSDataTypeFloat32, 0x10020),
+		VALUE(BNNSDataTypeBFloat16, 0x18010),
+		VALUE(BNNSDataTypeIntBit, 0x20000),
+		VALUE(BNNSDataTypeInt8, 0x20008),
+		VALUE(BNNSDataTypeInt16, 0x20010),
+		VALUE(BNNSDataTypeInt32, 0x20020),
+		VALUE(BNNSDataTypeInt64, 0x20040),
+		VALUE(BNNSDataTypeUIntBit, 0x40000),
+		VALUE(BNNSDataTypeUInt8, 0x40008),
+		VALUE(BNNSDataTypeUInt16, 0x40010),
+		VALUE(BNNSDataTypeUInt32, 0x40020),
+		VALUE(BNNSDataTypeUInt64, 0x40040),
+		VALUE(BNNSDataTypeIndexedBit, 0x80000),
+		VALUE(BNNSDataTypeIndexed8, 0x80008),
+		VALUE(BNNSDataTypeMiscellaneousBit, 0x100000),
+		VALUE(BNNSDataTypeBoolean, 0x100008),
+	};
+	compare(table, COUNT(table));
+}
+
+static void test_layouts(void **unused)
+{
+	(void)unused;
+	static const struct number table[] = {
+		VALUE(BNNSDataLayoutVector, 0x10000),
+		VALUE(BNNSDataLayout1DLastMajor, 0x18000),
+		VALUE(BNNSDataLayout1DFirstMajor, 0x18001),
+		VALUE(BNNSDataLayoutRowMajorMatrix, 0x20000),
+		VALUE(BNNSDataLayoutColumnMajorMatrix, 0x20001),
+		VALUE(BNNSDataLayout2DLastMajor, 0x28000),
+		VALUE(BNNSDataLayout2DFirstMajor, 0x28001),
+		VALUE(BNNSDataLayoutImageCHW, 0x30000),
+		VALUE(BNNSDataLayoutSNE, 0x30001),
+		VALUE(BNNSDataLayoutNSE, 0x30002),
+		VALUE(BNNSDataLayout3DLastMajor, 0x38000),
+		VALUE(BNNSDataLayout3DFirstMajor, 0x38001),
+		VALUE(BNNSDataLayoutConvolutionWeightsOIHW, 0x40000),
+		VALUE(BNNSDataLayout4DLastMajor, 0x48000),
+		VALUE(BNNSDataLayout4DFirstMajor, 0x48001),
+		VALUE(BNNSDataLayout5DLastMajor, 0x58000),
+		VALUE(BNNSDataLayout5DFirstMajor, 0x58001),
+		VALUE(BNNSDataLayout6DLastMajor, 0x68000),
+		VALUE(BNNSDataLayout6DFirstMajor, 0x68001),
+		VALUE(BNNSDataLayout7DLastMajor, 0x78000),
+		VALUE(BNNSDataLayout7DFirstMajor, 0x78001),
+		VALUE(BNNSDataLayout8DLastMajor, 0x88000),
+		VALUE(BNNSDataLayout8DFirstMajor, 0x88001),
+	};
+	compare(table, COUNT(table));
+}
+
+static void test_flags(void **unused)
+{
+	(void)unused;
+	static const struct number table[] = {
+		VALUE(BNNSNDArrayFlagBackpropSet, 0),
+		VALUE(BNNSNDArrayFlagBackpropAccumulate, 1),
+		VALUE(BNNSFlagsUseClientPtr, 1),
+		VALUE(BNNSLayerFlagsLSTMBidirectional, 1),
+		VALUE(BNNSLayerFlagsLSTMDefaultActivations, 2),
+	};
+	compare(table, COUNT(table));
+}
+
+static void test_activations(void **unused)
+{
+	(void)unused;
+	static const struct number table[] = {
+		VALUE(BNNSActivationFunctionIdentity, 0),
+		VALUE(BNNSActivationFunctionRectifiedLinear, 1),
+		VALUE(BNNSActivationFunctionLeakyRectifiedLinear, 2),
+		VALUE(BNNSActivationFunctionSigmoid, 3),
+		VALUE(BNNSActivationFunctionTanh, 4),
+		VALUE(BNNSActivationFunctionScaledTanh, 5),
+		VALUE(BNNSActivationFunctionAbs, 6),
+		VALUE(BNNSActivationFunctionLinear, 7),
+		VALUE(BNNSActivationFunctionClamp, 8),
+		VALUE(BNNSActivationFunctionIntegerLinearSaturate, 9),
+		VALUE(BNNSActivationFunctionIntegerLinearSaturatePerChannel, 10),
+		VALUE(BNNSActivationFunctionSoftmax, 11),
+		VALUE(BNNSActivationFunctionGELUApproximation, 12),
+		VALUE(BNNSActivationFunctionGumbel, 13),
+		VALUE(BNNSActivationFunctionGumbelMax, 14),
+		VALUE(BNNSActivationFunctionHardSigmoid, 15),
+		VALUE(BNNSActivationFunctionSoftplus, 16),
+		VALUE(BNNSActivationFunctionSoftsign, 17),
+		VALUE(BNNSActivationFunctionELU, 18),
+		VALUE(BNNSActivationFunctionClampedLeakyRectifiedLinear, 19),
+		VALUE(BNNSActivationFunctionLinearWithBias, 20),
+		VALUE(BNNSActivationFunctionLogSoftmax, 21),
+		VALUE(BNNSActivationFunctionLogSigmoid, 22),
+		VALUE(BNNSActivationFunctionSELU, 23),
+		VALUE(BNNSActivationFunctionCELU, 24),
+		VALUE(BNNSActivationFunctionHardShrink, 25),
+		VALUE(BNNSActivationFunctionSoftShrink, 26),
+		VALUE(BNNSActivationFunctionTanhShrink, 27),
+		VALUE(BNNSActivationFunctionThreshold, 28),
+		VALUE(BNNSActivationFunctionPReLUPerChannel, 29),
+		VALUE(BNNSActivationFunctionGELUApproximation2, 30),
+		VALUE(BNNSActivationFunctionHardSwish, 30),
+		VALUE(BNNSActivationFunctionSiLU, 31),
+	};
+	compare(table, COUNT(table));
+}
+
+/* Assignments that compile only if every type is Apple's; the compiler is the judge, the values are a formality. */
+static void test_types(void **unused)
+{
+	(void)unused;
+	size_t (*capacity)(const BNNSLayerParametersLSTM *) = BNNSComputeLSTMTrainingCacheCapacity;
+	int (*forward)(const BNNSLayerParametersLSTM *, const BNNSFilterParameters *, void *, const size_t) =
+		BNNSDirectApplyLSTMBatchTrainingCaching;
+	int (*backward)(const BNNSLayerParametersLSTM *, const BNNSLayerParametersLSTM *, const BNNSFilterParameters *,
+			const void *, const size_t) = BNNSDirectApplyLSTMBatchBackward;
+	BNNSAlloc allocate = (int (*)(void **, size_t, size_t))0;
+	BNNSFree release = (void (*)(void *))0;
+	BNNSFilterParameters filter = {.alloc_memory = allocate, .free_memory = release};
+	BNNSActivation activation = {0};
+	BNNSLayerParametersLSTM layer = {0};
+	uint32_t *words[] = {&filter.flags, &layer.lstm_flags};
+	size_t *sizes[] = {&filter.n_threads, &layer.input_size, layer.sequence_descriptor.size};
+	float *reals[] = {&activation.alpha, &layer.dropout, &layer.sequence_descriptor.data_scale};
+	int32_t *integers[] = {&activation.iscale, &activation.ioffset, &activation.ishift};
+	const int32_t **channels[] = {&activation.iscale_per_channel, &activation.ioffset_per_channel,
+				      &activation.ishift_per_channel};
+	void **pointers[] = {&layer.sequence_descriptor.data, &layer.sequence_descriptor.table_data};
+	BNNSNDArrayDescriptor *inputs = layer.input_gate.iw_desc;
+	BNNSDataType *types[] = {&inputs[1].data_type, &inputs[1].table_data_type};
+	assert_true(capacity && forward && backward);
+	assert_true(words[0] && sizes[0] && reals[0] && integers[0] && channels[0] && pointers[0] && types[0]);
+	assert_ptr_equal(&inputs[2], &layer.input_gate.hw_desc);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sizes),   cmocka_unit_test(test_offsets), cmocka_unit_test(test_data_types),
+		cmocka_unit_test(test_layouts), cmocka_unit_test(test_flags),   cmocka_unit_test(test_activations),
+		cmocka_unit_test(test_types),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
