@@ -22,6 +22,8 @@ set(compile ${CMAKE_C_COMPILER} ${flags} -std=c11 -Wall -Wextra -Wpedantic -Werr
 project_test(docs LABEL quick COMMAND ${Python3_EXECUTABLE} ${scripts}/check_docs.py ${compile})
 project_test(docs_self_test LABEL quick COMMAND ${Python3_EXECUTABLE} ${scripts}/check_docs.py --self-test ${compile})
 
+project_test(apple_self_test LABEL quick COMMAND ${Python3_EXECUTABLE} ${scripts}/check_apple.py --self-test)
+
 # What programs see of the libraries. Instrumented builds are not what is installed, so these are no quick tests.
 set(symbols ${CMAKE_COMMAND} -E env CC=${CMAKE_C_COMPILER} ${Python3_EXECUTABLE} ${scripts}/check_symbols.py)
 project_test(symbols LABEL package COMMAND ${symbols} $<TARGET_FILE:sluice> $<TARGET_FILE:sluice_io>)
