@@ -3,7 +3,7 @@ include(CMakePackageConfigHelpers)
 set(SLUICE_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/sluice)
 set(SLUICE_PC_DIR ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
-# The core and sluice-io are exported apart: who wants the core alone needs no jansson.
+# The libraries are exported apart: who wants the core alone needs no jansson and no BNNS.
 install(TARGETS sluice EXPORT sluiceTargets)
 install(FILES include/sluice/sluice.h include/sluice/ops.h include/sluice/streams.h
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sluice)
@@ -12,6 +12,13 @@ if(TARGET sluice_io)
     install(TARGETS sluice_io EXPORT sluiceIoTargets)
     install(FILES include/sluice/io.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sluice)
     install(EXPORT sluiceIoTargets NAMESPACE sluice:: DESTINATION ${SLUICE_PACKAGE_DIR})
+endif()
+if(TARGET sluice_bnns)
+    install(TARGETS sluice_bnns EXPORT sluiceBnnsTargets)
+    install(FILES include/sluice/bnns.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sluice)
+    install(FILES compat/Accelerate/Accelerate.h
+        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sluice/compat/Accelerate)
+    install(EXPORT sluiceBnnsTargets NAMESPACE sluice:: DESTINATION ${SLUICE_PACKAGE_DIR})
 endif()
 
 configure_package_config_file(cmake/sluiceConfig.cmake.in ${PROJECT_BINARY_DIR}/package/sluiceConfig.cmake
@@ -62,11 +69,15 @@ if(TARGET sluice_io)
     configure_file(cmake/sluice-io.pc.in ${PROJECT_BINARY_DIR}/package/sluice-io.pc @ONLY)
     install(FILES ${PROJECT_BINARY_DIR}/package/sluice-io.pc DESTINATION ${SLUICE_PC_DIR})
 endif()
+if(TARGET sluice_bnns)
+    configure_file(cmake/sluice-bnns.pc.in ${PROJECT_BINARY_DIR}/package/sluice-bnns.pc @ONLY)
+    install(FILES ${PROJECT_BINARY_DIR}/package/sluice-bnns.pc DESTINATION ${SLUICE_PC_DIR})
+endif()
 
 # Installed shared libraries are found from where their users lie.
 if(BUILD_SHARED_LIBS AND UNIX AND NOT APPLE AND NOT IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
     file(RELATIVE_PATH to_libraries /prefix/${CMAKE_INSTALL_BINDIR} /prefix/${CMAKE_INSTALL_LIBDIR})
-    foreach(target sluice_io sluice_command)
+    foreach(target sluice_io sluice_bnns sluice_command)
         if(TARGET ${target})
             set_target_properties(${target} PROPERTIES INSTALL_RPATH "$ORIGIN;$ORIGIN/${to_libraries}")
         endif()

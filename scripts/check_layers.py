@@ -27,9 +27,10 @@ LAYERS = {
     "check/": [PUBLIC],
     "tools/": [PUBLIC, "check/", "src/train/"],
     "bindings/": [PUBLIC],
+    "compat/": [PUBLIC],
     "examples/": [PUBLIC],
     "bench/": [PUBLIC, "check/"],
-    "tests/consumer/": [PUBLIC],
+    "tests/consumer/": [PUBLIC, "compat/Accelerate/"],
     "tests/": None,
 }
 
@@ -75,7 +76,8 @@ def line_of(text, position):
 
 def resolve(root, path, name):
     """The file of this tree that an include means, relative to the root; None if it is the system's."""
-    folders = [root / pathlib.Path(path).parent, root, root / "include", root / "src", root / "check", root / "tools"]
+    folders = [root / pathlib.Path(path).parent, root, root / "include", root / "src", root / "check", root / "tools",
+               root / "compat"]
     for folder in folders:
         target = (folder / name).resolve()
         if target.is_file() and target.is_relative_to(root):
@@ -107,7 +109,7 @@ def check_code(path, layer, code):
     """Printing and ending, in library code."""
     if not path.startswith("src/"):
         return
-    rules = [ENDS_OR_PRINTS] + ([STANDARD_STREAM] if layer in CORE + ["src/io/"] else [])
+    rules = [ENDS_OR_PRINTS] + ([STANDARD_STREAM] if layer in CORE + ["src/io/", "src/facade/"] else [])
     for rule in rules:
         for match in rule.finditer(code):
             yield line_of(code, match.start()), f"library code neither prints nor ends the program: {match.group(1)}"
@@ -186,6 +188,10 @@ PLANTED = [
     ("src/io/in.c", OPENING + "#include \"core/internal.h\"\n", "src/io/ may not include"),
     ("src/io/macro.c", OPENING + "#include HEADER\n", "hides what it includes"),
     ("src/io/lost.c", OPENING + "#include \"nowhere.h\"\n", "no file of this project"),
+    ("src/facade/in.c", OPENING + "#include \"core/internal.h\"\n", "src/facade/ may not include"),
+    ("src/facade/err.c", OPENING + "void f(void) { fputs(\"\", stderr); }\n", "prints nor ends"),
+    ("compat/Accelerate/in.h", OPENING + "#ifndef SLUICE_IN_H\n#endif\n#include \"base/a.h\"\n", "may not include"),
+    ("compat/probe/ok.c", OPENING + "#include <Accelerate/in.h>\nint f(void) { return puts(\"\"); }\n", None),
     ("src/train/in.c", OPENING + "#  include\t\"base/a.h\"\n", "src/train/ may not include"),
     ("check/in.c", OPENING + "#include \"../src/base/a.h\"\n", "check/ may not include"),
     ("tools/in.c", OPENING + "#include \"base/a.h\"\n", "tools/ may not include"),
