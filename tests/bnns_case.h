@@ -84,6 +84,12 @@ void case_reset(struct bnns_case *test);
 double case_check_forward(const struct bnns_case *test);
 double case_check_backward(const struct bnns_case *test);
 
+/* Numbers that were judged so far, and those whose tolerance is above a hundredth of the larger of them and 1. */
+struct bnns_tally {
+	size_t numbers, loose;
+};
+extern struct bnns_tally bnns_tally;
+
 /* Fails unless every byte of all arrays is as remembered. */
 void case_check_untouched(const struct bnns_case *test);
 

@@ -126,12 +126,13 @@ static struct point silu_at(double x)
 	return (struct point){x * s, s * (1 + x * (1 - s)), fabs(x * s), s * (1 + fabs(x))};
 }
 
-static struct point hard_swish_at(double a, double b, double x)
+/* x ReLU6(x + 3) / 6: whatever alpha and beta are. */
+static struct point hard_swish_at(double x)
 {
-	const double z = a * x + b, s = x * fmax(0, fmin(1, z));
-	const double slope = z <= 0 ? 0 : z >= 1 ? 1 : 2 * a * x + b;
+	const double z = x / 6 + 0.5, s = x * fmax(0, fmin(1, z));
+	const double slope = z <= 0 ? 0 : z >= 1 ? 1 : x / 3 + 0.5;
 
-	return (struct point){s, slope, fabs(x) * (fabs(a * x) + fabs(b)), 1 + 2 * fabs(a * x) + fabs(b)};
+	return (struct point){s, slope, fabs(x) * (fabs(x / 6) + 0.5), 1.5 + fabs(x / 3)};
 }
 
 static struct point leaky_at(double a, double x)
@@ -190,15 +191,16 @@ static struct point at(const BNNSActivation *activation, double x)
 	case BNNSActivationFunctionCELU:
 		return elu_at(a, 1, a, x);
 	case BNNSActivationFunctionHardShrink:
-		return plain(fabs(x) > a ? x : 0, fabs(x) > a);
+		return plain(fabs(x) > fabs(a) ? x : 0, fabs(x) > fabs(a));
 	case BNNSActivationFunctionSoftShrink:
-		return (struct point){x > a ? x - a : x < -a ? x + a : 0, fabs(x) > a, fabs(x) + a, 1};
+		return (struct point){fabs(x) > fabs(a) ? x - copysign(a, x) : 0, fabs(x) > fabs(a), fabs(x) + fabs(a),
+				      1};
 	case BNNSActivationFunctionTanhShrink:
 		return (struct point){x - tanh(x), tanh(x) * tanh(x), fabs(x) + fabs(tanh(x)), 1};
 	case BNNSActivationFunctionThreshold:
 		return plain(x > a ? x : b, x > a);
 	case BNNSActivationFunctionGELUApproximation2:
-		return hard_swish_at(a, b, x);
+		return hard_swish_at(x);
 	case BNNSActivationFunctionSiLU:
 		return silu_at(x);
 	default:

@@ -313,7 +313,7 @@ static number dropped(const struct work *work, size_t cell, size_t t, size_t n, 
 
 	if (!work->p->masks)
 		return h;
-	return number_stored(work->p->data, number_multiply(mask_of(work->p, cell, t, n, k), h));
+	return number_multiply(mask_of(work->p, cell, t, n, k), h);
 }
 
 /* What a cell reads in a row of a step. */
