@@ -16,7 +16,11 @@ endif()
 if(TARGET sluice_bnns)
     install(TARGETS sluice_bnns EXPORT sluiceBnnsTargets)
     install(FILES include/sluice/bnns.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sluice)
-    install(FILES compat/Accelerate/Accelerate.h
+    # Where it is installed Accelerate.h finds bnns.h by its own place, so that its folder is the only one a program names.
+    file(READ compat/Accelerate/Accelerate.h accelerate)
+    string(REPLACE "<sluice/bnns.h>" "\"../../bnns.h\"" accelerate "${accelerate}")
+    file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/package/Accelerate.h CONTENT "${accelerate}" @ONLY)
+    install(FILES ${PROJECT_BINARY_DIR}/package/Accelerate.h
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sluice/compat/Accelerate)
     install(EXPORT sluiceBnnsTargets NAMESPACE sluice:: DESTINATION ${SLUICE_PACKAGE_DIR})
 endif()

@@ -21,7 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <sluice/sluice.h>
+#include "sluice.h"
 
 #ifdef __cplusplus
 extern "C" {

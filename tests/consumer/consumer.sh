@@ -46,10 +46,10 @@ use_find_package() {
     "$CMAKE" -S "$here" -B "$work/find" -DCMAKE_PREFIX_PATH="$moved" -DCMAKE_C_COMPILER="$CC" \
         -DCMAKE_CXX_COMPILER="$CXX" >"$work/log"
     "$CMAKE" --build "$work/find" -j2 >"$work/log" || { cat "$work/log"; fail "find_package: build failed"; }
-    for program in consumer_c consumer_cpp core; do
+    for program in consumer_c consumer_cpp core bnns_c bnns_cpp accelerate; do
         (cd "$work" && "$work/find/$program") || fail "find_package: $program failed"
     done
-    echo "find_package ($kind): C, C++ and the core alone"
+    echo "find_package ($kind): C, C++, the core alone and BNNS"
 }
 
 # compile LANGUAGE COMPILER SOURCE PACKAGE PKG_CONFIG_OPTION...: pkg-config quotes blanks, hence eval.
@@ -71,11 +71,23 @@ use_pkg_config() {
     compile c "$CC" consumer.c sluice-io
     compile c++ "$CXX" consumer.c sluice-io
     compile c "$CC" core.c sluice
+    compile c "$CC" bnns.c sluice-bnns
+    compile c++ "$CXX" bnns.c sluice-bnns
+    compile c "$CC" accelerate.c sluice-bnns
     if [ "$kind" = static ]; then
         compile c "$CC" consumer.c sluice-io --static
         compile c "$CC" core.c sluice --static
+        compile c "$CC" accelerate.c sluice-bnns --static
     fi
-    echo "pkg-config ($kind): C, C++ and the core alone"
+    echo "pkg-config ($kind): C, C++, the core alone and BNNS"
+}
+
+# What docs/APPLE.md promises of a program for macOS: one -I, one -l.
+use_accelerate() {
+    "$CC" -std=c11 -Wall -Wextra -Wpedantic -Werror -I"$moved/include/sluice/compat" "$here/accelerate.c" \
+        -L"$moved/$libdir" -lsluice-bnns -o "$work/program" || fail "accelerate.c does not build with one -I and one -l"
+    LD_LIBRARY_PATH="$moved/$libdir" "$work/program" || fail "accelerate.c failed with one -I and one -l"
+    echo "Accelerate ($kind): one -I, one -l"
 }
 
 "install_$kind"
@@ -83,5 +95,7 @@ move
 use_find_package
 use_pkg_config
 if [ "$kind" = shared ]; then
-    "$PYTHON" "$SOURCE/scripts/check_symbols.py" "$moved/$libdir/libsluice.so" "$moved/$libdir/libsluice-io.so"
+    use_accelerate
+    "$PYTHON" "$SOURCE/scripts/check_symbols.py" "$moved/$libdir/libsluice.so" "$moved/$libdir/libsluice-io.so" \
+        "$moved/$libdir/libsluice-bnns.so"
 fi
