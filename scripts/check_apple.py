@@ -3,14 +3,16 @@
 of a row is declared, and every test that a row refers to exists and runs.
 
 Usage: check_apple.py [ROOT]                 checks a tree, and exits with 1 if something is missing
-       check_apple.py --probe PROGRAM [ROOT] runs a probe and compares its lines with those of the document
+       check_apple.py --probe PROGRAM [ROOT] runs a probe and compares its lines with those of the document, once as it
+                                             is and once for each switch, which tests/probe_switch.c turns
        check_apple.py --self-test            plants mistakes and expects them to be found
 
 A row belongs to a table whose last column is called "test". Its first cell holds the names, each in backquotes; one that
 begins with a dot is a field of the structure before it. Its last cell holds FILE:FUNCTION in backquotes, below tests/ or
-below the root.
+below the root. A table whose last column is called "turn" holds the probe's lines that change with a switch.
 """
 
+import os
 import pathlib
 import re
 import subprocess
@@ -58,13 +60,13 @@ def cells(line):
     return [cell.strip() for cell in re.sub(r"\\\|", "", line.strip()).strip("|").split("|")]
 
 
-def rows(text):
-    """(line number, first cell, last cell) of each row of each table whose last column is "test"."""
+def rows(text, last="test"):
+    """(line number, first cell, last cell) of each row of each table whose last column has this name."""
     inside = False
     for number, line in enumerate(text.split("\n"), 1):
         if not line.startswith("|"):
             inside = False
-        elif not inside and cells(line)[-1] == "test":
+        elif not inside and cells(line)[-1] == last:
             inside = True
         elif inside and not re.match(r"\|[\s|:-]+$", line):
             yield number, cells(line)[0], cells(line)[-1]
@@ -129,11 +131,34 @@ def compare_answers(text, output):
     return mistakes or ([] if expected == given else ["the answers come in another order"])
 
 
+def switches(text):
+    """{switch: the lines that it changes}."""
+    return {names[0]: re.findall(r"`([^`]+)`", lines)
+            for _, lines, last in rows(text, "turn") if (names := NAME.findall(last))}
+
+
+def compare_switches(text, header, answers):
+    """answers(name): what the probe says when that switch is turned; None: when none is."""
+    fields_of = {name.partition(".")[2] for name in declared(header) if name.startswith("sluice_bnns_options.")}
+    documented, plain = switches(text), answers(None).splitlines()
+    mistakes = [f"no row says what {name} changes" for name in sorted(fields_of - {"size", "seed"} - set(documented))]
+    for name, expected in documented.items():
+        changed = [line for line in answers(name).splitlines() if line not in plain]
+        if changed != expected:
+            mistakes.append(f"{name} changes {changed}, documented: {expected}")
+    return mistakes
+
+
+def run_probe(program, switch):
+    environment = {**os.environ, "SLUICE_BNNS_SWITCH": switch or ""}
+    return subprocess.run([program], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=SECONDS,
+                          check=True, env=environment).stdout
+
+
 def check_probe(program, root):
-    ran = subprocess.run([program], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=SECONDS)
-    if ran.returncode:
-        return [f"{program} exits with {ran.returncode}: {ran.stderr}"]
-    return compare_answers((root / DOCUMENT).read_text(encoding="utf-8"), ran.stdout)
+    text, header = ((root / name).read_text(encoding="utf-8") for name in (DOCUMENT, HEADER))
+    return compare_answers(text, run_probe(program, None)) + \
+        compare_switches(text, header, lambda switch: run_probe(program, switch))
 
 
 PLANTED_HEADER = """#ifndef GUARD_H
@@ -174,6 +199,11 @@ b: 2
 PLANTED_FILES = [(HEADER, PLANTED_HEADER), ("tests/test_a.c", PLANTED_TEST),
                  ("probe/ask.h", "static void ask_it(void)\n{\n}\nstatic void ask_not(void)\n{\n}\n"),
                  ("probe/probe.c", "int main(void)\n{\n\task_it();\n}\n")]
+OPTIONS = "typedef struct sluice_bnns_options { size_t size; int one, two; } sluice_bnns_options;"
+TURN = "| Mac says | turn |\n|---|---|\n| `a: 3` `b: 4` | `one` |\n| `b: 5` | `two` |\n"
+TURNED = {None: "a: 1\nb: 2\n", "one": "a: 3\nb: 4\n", "two": "a: 1\nb: 5\n"}
+PLANTED_SWITCHES = [("", "", None), ("| `b: 5` | `two` |\n", "", "no row says what two"), ("`b: 4`", "", "one changes"),
+                    ("`b: 5`", "`b: 6`", "two changes")]
 # What is changed in the good document, and the words that the complaint must hold; no words: it is fine.
 PLANTED = [
     ("", "", None),
@@ -210,8 +240,12 @@ def self_test():
             failures += judge(new or old or "the good document", words, check_tree(root)[0])
     for output, words in PLANTED_ANSWERS:
         failures += judge(repr(output), words, compare_answers(GOOD, output))
+    for old, new, words in PLANTED_SWITCHES:
+        found = compare_switches(TURN.replace(old, new, 1), OPTIONS, TURNED.get)
+        failures += judge(f"switches, {new!r} for {old!r}", words, found)
     failures += judge("no answers", "no block", compare_answers("# Nothing\n", ""))
-    print("\n".join(failures) or f"apple: {len(PLANTED) + len(PLANTED_ANSWERS) + 1} planted cases judged as expected")
+    count = len(PLANTED) + len(PLANTED_ANSWERS) + len(PLANTED_SWITCHES) + 1
+    print("\n".join(failures) or f"apple: {count} planted cases judged as expected")
     return bool(failures)
 
 

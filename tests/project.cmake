@@ -22,11 +22,22 @@ set(compile ${CMAKE_C_COMPILER} ${flags} -std=c11 -Wall -Wextra -Wpedantic -Werr
 project_test(docs LABEL quick COMMAND ${Python3_EXECUTABLE} ${scripts}/check_docs.py ${compile})
 project_test(docs_self_test LABEL quick COMMAND ${Python3_EXECUTABLE} ${scripts}/check_docs.py --self-test ${compile})
 
+if(TARGET sluice_bnns)
+    project_test(apple LABEL quick COMMAND ${Python3_EXECUTABLE} ${scripts}/check_apple.py)
+    add_executable(bnns_probe ${PROJECT_SOURCE_DIR}/compat/probe/bnns_probe.c probe_switch.c)
+    target_link_libraries(bnns_probe PRIVATE sluice_bnns sluice_rules m)
+    project_test(apple_probe LABEL quick
+        COMMAND ${Python3_EXECUTABLE} ${scripts}/check_apple.py --probe $<TARGET_FILE:bnns_probe>)
+endif()
 project_test(apple_self_test LABEL quick COMMAND ${Python3_EXECUTABLE} ${scripts}/check_apple.py --self-test)
 
 # What programs see of the libraries. Instrumented builds are not what is installed, so these are no quick tests.
 set(symbols ${CMAKE_COMMAND} -E env CC=${CMAKE_C_COMPILER} ${Python3_EXECUTABLE} ${scripts}/check_symbols.py)
-project_test(symbols LABEL package COMMAND ${symbols} $<TARGET_FILE:sluice> $<TARGET_FILE:sluice_io>)
+set(libraries $<TARGET_FILE:sluice> $<TARGET_FILE:sluice_io>)
+if(TARGET sluice_bnns)
+    list(APPEND libraries $<TARGET_FILE:sluice_bnns>)
+endif()
+project_test(symbols LABEL package COMMAND ${symbols} ${libraries})
 project_test(symbols_self_test LABEL package COMMAND ${symbols} --self-test)
 
 # The installed package, as a stranger uses it. The C++ compiler is the twin of the C compiler.
@@ -36,7 +47,7 @@ string(REGEX REPLACE "/cc$" "/c++" cxx "${cxx}")
 set(environment ${CMAKE_COMMAND} -E env CC=${CMAKE_C_COMPILER} CXX=${cxx} CMAKE=${CMAKE_COMMAND}
     CMAKE_GENERATOR=${CMAKE_GENERATOR} PYTHON=${Python3_EXECUTABLE} SOURCE=${PROJECT_SOURCE_DIR})
 set(consumer sh ${CMAKE_CURRENT_SOURCE_DIR}/consumer/consumer.sh)
-if(NOT BUILD_SHARED_LIBS)
+if(NOT BUILD_SHARED_LIBS AND TARGET sluice_bnns)
     project_test(consumer_static LABEL package COMMAND ${environment} ${consumer} static ${PROJECT_BINARY_DIR})
 endif()
 project_test(consumer_shared LABEL package
