@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 for tool in clang-format-14 clang-format; do
     if "$tool" --version 2>/dev/null | grep -q "version 14\."; then
         folders=
-        for folder in include src check tools tests examples bench; do
+        for folder in include compat src check tools tests examples bench; do
             [ ! -d "$folder" ] || folders="$folders $folder"
         done
         # shellcheck disable=SC2086 (a list of words)

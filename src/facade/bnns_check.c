@@ -2,7 +2,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "bnns_internal.h"
 
-#include <limits.h>
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -164,10 +164,24 @@ static sluice_status dropout_read(const BNNSLayerParametersLSTM *layer, int cach
 	return SLUICE_OK;
 }
 
+static pthread_once_t processors_once = PTHREAD_ONCE_INIT;
+static long processors;
+
+/* The system reads a file to answer, which takes longer than a small network. */
+static void processors_ask(void)
+{
+	processors = sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+static size_t processor_count(void)
+{
+	pthread_once(&processors_once, processors_ask);
+	return processors > 0 ? (size_t)processors : 1;
+}
+
 static sluice_status filter_read(const BNNSFilterParameters *filter, struct call *call)
 {
-	const long processors = sysconf(_SC_NPROCESSORS_ONLN);
-	size_t threads = processors > 0 ? (size_t)processors : 1;
+	size_t threads = 0;
 	if (filter) {
 		if (filter->flags & ~(uint32_t)BNNSFlagsUseClientPtr)
 			return BNNS_INVALID("filter_params.flags is %#x, expected flags out of %#x",
@@ -175,11 +189,12 @@ static sluice_status filter_read(const BNNSFilterParameters *filter, struct call
 		if (!filter->alloc_memory != !filter->free_memory)
 			return BNNS_INVALID("filter_params.%s is NULL and the other function is given, expected both",
 					    filter->alloc_memory ? "free_memory" : "alloc_memory");
-		if (filter->n_threads)
-			threads = filter->n_threads;
+		threads = filter->n_threads;
 		call->allocate = filter->alloc_memory;
 		call->release = filter->free_memory;
 	}
+	if (threads == 0)
+		threads = processor_count();
 	call->network.threads = threads < MOST_THREADS ? (int)threads : MOST_THREADS;
 	return SLUICE_OK;
 }
@@ -225,13 +240,21 @@ static sluice_status sources_read(const BNNSLayerParametersLSTM *layer, enum pur
 	return SLUICE_OK;
 }
 
-static sluice_status type_check(const struct tensor *tensor, const char *name, const struct call *call)
+/* What data and their gradients have in common: the type, and room for dense rows. */
+static sluice_status data_check(const struct tensor *tensor, const char *name, const struct call *call)
 {
-	if (tensor->data && tensor->type != call->network.data)
+	if (!tensor->data)
+		return SLUICE_OK;
+	if (tensor->type != call->network.data)
 		return sluice_fail(SLUICE_UNSUPPORTED,
 				   "%s.data_desc.data_type is another than that of layer_params.input_descriptor."
 				   "data_desc, expected the same",
 				   name);
+	/* Dense rows go through the places of all steps as if they were one. */
+	if (sluice__bnns_dense(call) && tensor->count[1] > 1 && tensor->count[2] > 1 &&
+	    tensor->stride[2] / tensor->stride[1] < tensor->count[1])
+		return BNNS_INVALID("%s.data_desc is NSE, or its steps overlap, and the rows are dense: expected SNE",
+				    name);
 	return SLUICE_OK;
 }
 
@@ -246,20 +269,10 @@ static int batch_major(const struct tensor *x)
 static sluice_status data_read(enum purpose purpose, struct call *call)
 {
 	const struct tensor *x = &call->given.x, *y = &call->given.y;
-	call->network.data = x->data ? x->type : SLUICE_F32;
-	BNNS_TRY(type_check(x->data ? y : &(struct tensor){0}, "layer_params.output_descriptor", call));
-	if (sluice__bnns_dense(call)) {
-		for (const struct tensor *each = x;; each = y) {
-			if (each->data && each->count[1] > 1 && each->count[2] > 1 && each->stride[2] < each->stride[1])
-				return BNNS_INVALID("layer_params.%s_descriptor.data_desc is NSE and the rows are "
-						    "dense, expected SNE",
-						    each == x ? "input" : "output");
-			if (each == y)
-				break;
-		}
-	} else if (batch_major(x)) {
+	BNNS_TRY(data_check(x, "layer_params.input_descriptor", call));
+	BNNS_TRY(data_check(y, "layer_params.output_descriptor", call));
+	if (!sluice__bnns_dense(call) && batch_major(x))
 		call->network.layout = SLUICE_BATCH_MAJOR;
-	}
 	if (purpose == BNNS_FORWARD && call->options.data_aliasing == SLUICE_BNNS_DATA_ALIASING_REFUSED &&
 	    sluice__bnns_overlap(x, y))
 		return BNNS_INVALID("layer_params.output_descriptor.data_desc shares memory with that of "
@@ -284,6 +297,7 @@ sluice_status sluice__bnns_read(const BNNSLayerParametersLSTM *layer, const BNNS
 		return SLUICE_OK;
 	BNNS_TRY(activations_read(layer, network));
 	BNNS_TRY(dropout_read(layer, cached || purpose == BNNS_CAPACITY, call));
+	network->data = call->given.x.type;
 	if (purpose == BNNS_CAPACITY)
 		return SLUICE_OK;
 	BNNS_TRY(sluice__bnns_sequence(&layer->sequence_descriptor, network->steps, network->batch, &call->sequence));
@@ -339,8 +353,8 @@ static sluice_status delta_places_check(const struct call *call)
 {
 	const struct tensor *dx = &call->deltas.x;
 	const int refused = call->options.data_aliasing == SLUICE_BNNS_DATA_ALIASING_REFUSED;
-	BNNS_TRY(type_check(dx, "layer_delta_params.input_descriptor", call));
-	BNNS_TRY(type_check(&call->deltas.y, "layer_delta_params.output_descriptor", call));
+	BNNS_TRY(data_check(dx, "layer_delta_params.input_descriptor", call));
+	BNNS_TRY(data_check(&call->deltas.y, "layer_delta_params.output_descriptor", call));
 	if (refused && (sluice__bnns_overlap(dx, &call->given.x) || sluice__bnns_overlap(dx, &call->deltas.y)))
 		return BNNS_INVALID("layer_delta_params.input_descriptor.data_desc shares memory with %s, expected "
 				    "memory of its own",
