@@ -452,6 +452,21 @@ static void test_data_aliasing_allowed(void **unused)
 	check_aliasing(SLUICE_BNNS_DATA_ALIASING_ALLOWED);
 }
 
+/* The cache knows the initial state, which forward has overwritten. */
+static void check_backward_after_in_place(struct bnns_case *test)
+{
+	case_reset(test);
+	assert_bnns(case_forward(test, 1));
+	for (int slot = SLOT_H0; slot <= SLOT_C0; slot++)
+		array_remember(&test->slots[0][slot].array);
+	assert_bnns(case_backward(test, test->cache, test->capacity));
+	for (int slot = SLOT_H0; slot <= SLOT_C0; slot++)
+		move(&test->slots[1][slot + SLOT_Y], &test->slots[1][slot]);
+	for (int slot = SLOT_Y; slot <= SLOT_CN; slot++)
+		array_remember(&test->slots[0][slot].array);
+	case_check_backward(test);
+}
+
 /* States, and their gradients, may be in place whatever the switch. */
 static void test_states_in_place(void **unused)
 {
@@ -485,6 +500,7 @@ static void test_states_in_place(void **unused)
 		for (int slot = SLOT_H0; slot <= SLOT_C0; slot++)
 			move(&test.slots[0][slot], &test.slots[0][slot + SLOT_Y]);
 		case_check_forward(&test);
+		check_backward_after_in_place(&test);
 		case_destroy(&test);
 	}
 	assert_bnns(sluice_bnns_set_options(NULL));
