@@ -263,12 +263,164 @@ static void test_types(void **unused)
 	assert_ptr_equal(&inputs[2], &layer.input_gate.hw_desc);
 }
 
+/* A layer of 3 inputs and 2 units for 2 rows of 2 steps, whose weights tell the inputs apart. */
+enum { INPUTS = 3, HIDDEN = 2, BATCH = 2, STEPS = 2, PIECES = BATCH * STEPS };
+
+static float weights[HIDDEN * INPUTS], zeros[HIDDEN * HIDDEN], x[PIECES * INPUTS], y[PIECES * HIDDEN];
+
+static void set_gate(BNNSLSTMGateDescriptor *gate)
+{
+	gate->iw_desc[0].data = weights;
+	gate->hw_desc.data = zeros;
+	gate->iw_desc[0].data_type = gate->hw_desc.data_type = BNNSDataTypeFloat32;
+}
+
+static BNNSLayerParametersLSTM small_layer(void)
+{
+	BNNSLayerParametersLSTM layer = {.input_size = INPUTS,
+					 .hidden_size = HIDDEN,
+					 .batch_size = BATCH,
+					 .num_layers = 1,
+					 .seq_len = STEPS,
+					 .lstm_flags = BNNSLayerFlagsLSTMDefaultActivations};
+	set_gate(&layer.input_gate);
+	set_gate(&layer.forget_gate);
+	set_gate(&layer.candidate_gate);
+	set_gate(&layer.output_gate);
+	for (size_t k = 0; k < HIDDEN * INPUTS; k++)
+		weights[k] = 0.25f * (float)(k + 1) - 0.75f;
+	for (size_t k = 0; k < PIECES * INPUTS; k++)
+		x[k] = 0.125f * (float)(k + 1) - 0.5f;
+	layer.input_descriptor.data_desc.data = x;
+	layer.output_descriptor.data_desc.data = y;
+	layer.input_descriptor.data_desc.data_type = layer.output_descriptor.data_desc.data_type = BNNSDataTypeFloat32;
+	memset(y, 0, sizeof y);
+	return layer;
+}
+
+/* Only the three types of real numbers are taken as numbers; no other constant passes for one of them. */
+static void test_types_taken(void **unused)
+{
+	(void)unused;
+	static const struct {
+		BNNSDataType type;
+		int result;
+	} types[] = {
+		{BNNSDataTypeFloat32, 0},  {BNNSDataTypeFloat16, 0},     {BNNSDataTypeBFloat16, 0},
+		{BNNSDataTypeInt8, -1},    {BNNSDataTypeInt16, -1},      {BNNSDataTypeInt32, -1},
+		{BNNSDataTypeInt64, -1},   {BNNSDataTypeUInt8, -1},      {BNNSDataTypeUInt16, -1},
+		{BNNSDataTypeUInt32, -1},  {BNNSDataTypeUInt64, -1},     {BNNSDataTypeIndexed8, -1},
+		{BNNSDataTypeBoolean, -1}, {BNNSDataTypeFloatBit, -1},   {BNNSDataTypeIntBit, -1},
+		{BNNSDataTypeUIntBit, -1}, {BNNSDataTypeIndexedBit, -1}, {BNNSDataTypeMiscellaneousBit, -1},
+	};
+	for (size_t k = 0; k < COUNT(types); k++) {
+		BNNSLayerParametersLSTM layer = small_layer();
+		layer.input_descriptor.data_desc.data_type = layer.output_descriptor.data_desc.data_type =
+			types[k].type;
+		if (BNNSDirectApplyLSTMBatchTrainingCaching(&layer, NULL, NULL, 0) != types[k].result)
+			fail_msg("type %#x: expected %d", (unsigned)types[k].type, types[k].result);
+	}
+}
+
+/* Sizes of x in the order of each layout's index; all but NSE mean the same memory. */
+static const struct {
+	BNNSDataLayout layout;
+	size_t size[BNNS_MAX_TENSOR_DIMENSION];
+} LAYOUTS[] = {
+	{BNNSDataLayoutSNE, {INPUTS, BATCH, STEPS}},
+	{BNNSDataLayoutVector, {INPUTS * PIECES}},
+	{BNNSDataLayout1DLastMajor, {INPUTS * PIECES}},
+	{BNNSDataLayout1DFirstMajor, {INPUTS * PIECES}},
+	{BNNSDataLayoutRowMajorMatrix, {INPUTS, PIECES}},
+	{BNNSDataLayout2DLastMajor, {INPUTS, PIECES}},
+	{BNNSDataLayout2DFirstMajor, {PIECES, INPUTS}},
+	{BNNSDataLayoutImageCHW, {INPUTS, BATCH, STEPS}},
+	{BNNSDataLayout3DLastMajor, {INPUTS, BATCH, STEPS}},
+	{BNNSDataLayout3DFirstMajor, {STEPS, BATCH, INPUTS}},
+	{BNNSDataLayoutConvolutionWeightsOIHW, {INPUTS, BATCH, STEPS, 1}},
+	{BNNSDataLayout4DLastMajor, {INPUTS, BATCH, STEPS, 1}},
+	{BNNSDataLayout4DFirstMajor, {1, STEPS, BATCH, INPUTS}},
+	{BNNSDataLayout5DLastMajor, {INPUTS, BATCH, STEPS, 1, 1}},
+	{BNNSDataLayout5DFirstMajor, {1, 1, STEPS, BATCH, INPUTS}},
+	{BNNSDataLayout6DLastMajor, {INPUTS, BATCH, STEPS, 1, 1, 1}},
+	{BNNSDataLayout6DFirstMajor, {1, 1, 1, STEPS, BATCH, INPUTS}},
+	{BNNSDataLayout7DLastMajor, {INPUTS, BATCH, STEPS, 1, 1, 1, 1}},
+	{BNNSDataLayout7DFirstMajor, {1, 1, 1, 1, STEPS, BATCH, INPUTS}},
+	{BNNSDataLayout8DLastMajor, {INPUTS, BATCH, STEPS, 1, 1, 1, 1, 1}},
+	{BNNSDataLayout8DFirstMajor, {1, 1, 1, 1, 1, STEPS, BATCH, INPUTS}},
+};
+
+static void run_layout(BNNSDataLayout layout, const size_t *size)
+{
+	BNNSLayerParametersLSTM layer = small_layer();
+	layer.input_descriptor.data_desc.layout = layout;
+	memcpy(layer.input_descriptor.data_desc.size, size, sizeof layer.input_descriptor.data_desc.size);
+	if (BNNSDirectApplyLSTMBatchTrainingCaching(&layer, NULL, NULL, 0) != 0)
+		fail_msg("layout %#x: %s", (unsigned)layout, sluice_bnns_last_message());
+}
+
+static void test_layouts_taken(void **unused)
+{
+	(void)unused;
+	const size_t none[BNNS_MAX_TENSOR_DIMENSION] = {0};
+	float expected[PIECES * HIDDEN];
+	run_layout(0, none);
+	memcpy(expected, y, sizeof expected);
+	for (size_t k = 0; k < COUNT(LAYOUTS); k++) {
+		run_layout(LAYOUTS[k].layout, LAYOUTS[k].size);
+		if (memcmp(expected, y, sizeof expected) != 0)
+			fail_msg("layout %#x is not read as SNE is", (unsigned)LAYOUTS[k].layout);
+	}
+}
+
+/* x in NSE: what was step 0 of row 1 is step 1 of row 0. With the inputs exchanged accordingly, y is the same. */
+static void test_nse_is_taken(void **unused)
+{
+	(void)unused;
+	const size_t none[BNNS_MAX_TENSOR_DIMENSION] = {0}, size[BNNS_MAX_TENSOR_DIMENSION] = {INPUTS, STEPS, BATCH};
+	float expected[PIECES * HIDDEN], exchanged[PIECES * INPUTS];
+	BNNSLayerParametersLSTM layer;
+	run_layout(0, none);
+	memcpy(expected, y, sizeof expected);
+	run_layout(BNNSDataLayoutNSE, size);
+	assert_memory_not_equal(expected, y, sizeof expected);
+	layer = small_layer();
+	for (size_t k = 0; k < PIECES * INPUTS; k++) {
+		size_t element = k % INPUTS, row = k / INPUTS % BATCH, step = k / INPUTS / BATCH;
+		exchanged[(row * STEPS + step) * INPUTS + element] = x[k];
+	}
+	layer.input_descriptor.data_desc.data = exchanged;
+	layer.input_descriptor.data_desc.layout = BNNSDataLayoutNSE;
+	assert_int_equal(BNNSDirectApplyLSTMBatchTrainingCaching(&layer, NULL, NULL, 0), 0);
+	assert_memory_equal(expected, y, sizeof expected);
+}
+
+static void test_other_layouts_are_refused(void **unused)
+{
+	(void)unused;
+	BNNSLayerParametersLSTM layer = small_layer();
+	layer.input_descriptor.data_desc.layout = BNNSDataLayoutColumnMajorMatrix;
+	assert_int_equal(BNNSDirectApplyLSTMBatchTrainingCaching(&layer, NULL, NULL, 0), -1);
+	layer = small_layer();
+	layer.input_descriptor.data_desc.layout = BNNSDataLayout4DLastMajor;
+	memcpy(layer.input_descriptor.data_desc.size, (size_t[]){INPUTS, BATCH, STEPS, 2}, 4 * sizeof(size_t));
+	assert_int_equal(BNNSDirectApplyLSTMBatchTrainingCaching(&layer, NULL, NULL, 0), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sizes),   cmocka_unit_test(test_offsets), cmocka_unit_test(test_data_types),
-		cmocka_unit_test(test_layouts), cmocka_unit_test(test_flags),   cmocka_unit_test(test_activations),
+		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_offsets),
+		cmocka_unit_test(test_data_types),
+		cmocka_unit_test(test_layouts),
+		cmocka_unit_test(test_flags),
+		cmocka_unit_test(test_activations),
 		cmocka_unit_test(test_types),
+		cmocka_unit_test(test_types_taken),
+		cmocka_unit_test(test_layouts_taken),
+		cmocka_unit_test(test_nse_is_taken),
+		cmocka_unit_test(test_other_layouts_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
