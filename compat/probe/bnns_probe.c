@@ -70,21 +70,36 @@ static const struct question {
 	{"allocators", ask_allocators},
 };
 
-/* The parent never calls BNNS, so that every child finds it untouched. */
-static void ask(const struct question *question)
+/* Runs a question in a process of its own. The parent never calls BNNS, so that every child finds it untouched.
+ * Returns the child's wait status, -1 without a child. */
+static int run(void (*ask)(void))
 {
 	int status = 0;
 	pid_t child;
-	printf("%s: ", question->name);
 	fflush(stdout);
 	child = fork();
 	if (child == 0) {
 		alarm(60);
-		question->ask();
+		ask();
 		fflush(stdout);
 		_exit(0);
 	}
-	if (child < 0 || waitpid(child, &status, 0) < 0)
+	return child < 0 || waitpid(child, &status, 0) < 0 ? -1 : status;
+}
+
+static void try_style(void)
+{
+	struct net *net = new_net(1, 1, 3, 2, 2, 3);
+	if (forward(net, NULL, 0) != 0)
+		_exit(1);
+}
+
+static void ask(const struct question *question)
+{
+	int status;
+	printf("%s: ", question->name);
+	status = run(question->ask);
+	if (status == -1)
 		printf("no process");
 	else if (WIFSIGNALED(status))
 		printf("ended by signal %d", WTERMSIG(status));
@@ -94,6 +109,9 @@ static void ask(const struct question *question)
 
 int main(void)
 {
+	style = ZEROS;
+	if (run(try_style) != 0)
+		style = STATED;
 	for (size_t k = 0; k < sizeof(questions) / sizeof(questions[0]); k++)
 		ask(&questions[k]);
 	return 0;

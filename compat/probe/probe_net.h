@@ -30,8 +30,8 @@ struct sizes {
 };
 
 /* Whether descriptors state layout and sizes, or leave both at zero. */
-enum style { ZEROS, STATED, UNKNOWN };
-static enum style style = UNKNOWN;
+enum style { ZEROS, STATED };
+static enum style style = ZEROS;
 
 static BNNSLSTMGateDescriptor *gate_of(struct net *net, size_t gate)
 {
@@ -118,19 +118,6 @@ static int forward(struct net *net, void *cache, size_t capacity)
 	return BNNSDirectApplyLSTMBatchTrainingCaching(&net->parameters, NULL, cache, capacity);
 }
 
-/* Finds once how descriptors must be filled in. */
-static void settle(struct net *net, struct sizes s)
-{
-	if (style != UNKNOWN)
-		return;
-	for (style = ZEROS; style < UNKNOWN; style++) {
-		describe_net(net, s);
-		if (forward(net, NULL, 0) == 0)
-			return;
-	}
-	style = STATED;
-}
-
 static struct net *new_net(size_t layers, size_t directions, size_t inputs, size_t hidden, size_t batch, size_t steps)
 {
 	struct net *net = calloc(1, sizeof(*net));
@@ -140,7 +127,6 @@ static struct net *new_net(size_t layers, size_t directions, size_t inputs, size
 		fflush(stdout);
 		_Exit(1);
 	}
-	settle(net, s);
 	describe_net(net, s);
 	fill(net->x, ROOM, 1);
 	fill(net->h0, ROOM, 2);
