@@ -184,10 +184,11 @@ static void slot_create(struct bnns_case *test, int side, int slot, struct bnns_
 	struct bnns_lie lie;
 
 	if (is_data(slot))
-		lie = data_lie(is_dense(test, slot) ? FORM_SILENT : form,
-			       !is_dense(test, slot) && test->spec.nse[side][slot == SLOT_Y], gap);
+		lie = data_lie(form, !is_dense(test, slot) && test->spec.nse[side][slot == SLOT_Y], gap);
 	else
 		lie = weight_lie(form, &axes, count, gap);
+	/* Dense rows have no shape that a descriptor could name. */
+	lie.sizes = lie.sizes && !is_dense(test, slot);
 	made->used = 1;
 	array_create(&made->array, type_of(&test->spec, slot), axes, count, &lie);
 	made->value_count = made->array.elements;
