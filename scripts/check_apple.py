@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
-"""Checks docs/APPLE.md against the front end that it describes: every name that bnns.h declares has a row, every name
-of a row is declared, and every test that a row refers to exists and runs.
+"""Checks docs/APPLE.md against the front ends that it describes: every name that a header of theirs declares has a row,
+every name of a row is declared, and every test that a row refers to exists and runs.
 
-Usage: check_apple.py [ROOT]                 checks a tree, and exits with 1 if something is missing
-       check_apple.py --probe PROGRAM [ROOT] runs a probe and compares its lines with those of the document, once as it
-                                             is and once for each switch, which tests/probe_switch.c turns
-       check_apple.py --self-test            plants mistakes and expects them to be found
+Usage: check_apple.py [ROOT]         checks a tree, and exits with 1 if something is missing
+       check_apple.py --probe PART PROGRAM [ROOT]
+                                     runs the probe of a part, say BNNS, and compares its lines with the document's,
+                                     once as it is and once for each switch, which the environment turns
+       check_apple.py --self-test    plants mistakes and expects them to be found
 
-A row belongs to a table whose last column is called "test". Its first cell holds the names, each in backquotes; one that
-begins with a dot is a field of the structure before it. Its last cell holds FILE:FUNCTION in backquotes, below tests/ or
-below the root. A table whose last column is called "turn" holds the probe's lines that change with a switch.
+A part of the document is what stands below a heading of the second level. A row belongs to a table whose last column is
+called "test". Its first cell holds the names, each in backquotes; one that begins with a dot is a field of the structure
+before it. Its last cell holds FILE:FUNCTION in backquotes, below tests/ or below the root. A table whose last column is
+called "turn" holds the probe's lines that change with a switch.
 """
 
+import collections
 import os
 import pathlib
 import re
@@ -20,19 +23,25 @@ import sys
 import tempfile
 
 DOCUMENT = "docs/APPLE.md"
-HEADER = "include/sluice/bnns.h"
-# The part of the document that holds the lines of the probe, in one block.
+Part = collections.namedtuple("Part", "name header ours options switch")
+# ours: how the names begin that only the part's header may declare. options: the structure whose fields are switches,
+# but for size and seed. switch: the variable of the environment that tells a probe which one to turn.
+PARTS = (
+    Part("BNNS", "include/sluice/bnns.h", re.compile(r"BNNS|sluice_bnns|SLUICE_BNNS"), "sluice_bnns_options",
+         "SLUICE_BNNS_SWITCH"),
+)
+# What holds the lines of a part's probe, in one block.
 ANSWERS = re.compile(r"^#+ [^\n]*probe[^\n]*$.*?^```text\n(.*?)^```$", re.M | re.S | re.I)
 SECONDS = 600
 
 COMMENT = re.compile(r"/\*.*?\*/", re.S)
 STRUCT = re.compile(r"typedef\s+struct\s*\w*\s*\{(.*?)\}\s*(\w+)\s*;", re.S)
 ENUM = re.compile(r"\benum\s*\w*\s*\{(.*?)\}", re.S)
-TYPE = re.compile(r"typedef\s+\w+\s+(\w+)\s*;|typedef\s+\w+\s+\(\s*\*\s*(\w+)\s*\)")
+TYPE = re.compile(r"typedef\s+(?:(?:struct|enum)\s+)?\w+\s+(\w+)\s*;|typedef\s+\w+\s+\(\s*\*\s*(\w+)\s*\)|"
+                  r"typedef\s+enum\s*\w*\s*\{[^}]*\}\s*(\w+)\s*;")
 FUNCTION = re.compile(r"\bSLUICE_API\b[^;(]*?(\w+)\s*\(")
 MACRO = re.compile(r"^\s*#\s*define\s+(\w+)[ \t]+\S", re.M)  # a guard defines nothing
 NAME = re.compile(r"`(\.?\w[\w.]*)`")
-OURS = re.compile(r"BNNS|sluice_bnns|SLUICE_BNNS")
 REFERENCE = re.compile(r"`([\w/]+\.\w+):(\w+)`")
 
 
@@ -48,7 +57,7 @@ def declared(text):
     """Every name of a header: functions, types, Structure.field, constants."""
     code = COMMENT.sub("", text)
     names = set(MACRO.findall(code)) | set(FUNCTION.findall(code))
-    names |= {one or other for one, other in TYPE.findall(code)}
+    names |= {name for found in TYPE.findall(code) for name in found if name}
     for body, name in STRUCT.findall(code):
         names |= {name} | {f"{name}.{field}" for field in fields(body)}
     for body in ENUM.findall(code):
@@ -89,18 +98,28 @@ def check_reference(root, file, function):
     if not re.search(rf"^(?:static )?(?:void|int) {function}\(", text, re.M):
         return f"{file} has no function {function}"
     # What a header defines, a file beside it runs.
-    users = sorted(path.parent.glob("*.c")) if path.suffix == ".h" else []
+    users = [user for user in sorted(path.parent.glob("*.[ch]")) if user != path] if path.suffix == ".h" else []
     text += "".join(COMMENT.sub("", user.read_text(encoding="utf-8")) for user in users)
     if function != "main" and len(re.findall(rf"\b{function}\b", text)) < 2:
         return f"{file} never runs {function}"
     return None
 
 
-def check_row(root, first, last, known):
+def part_of(text, name):
+    """What stands below the part's heading, at its own line numbers."""
+    inside, lines = False, []
+    for line in text.split("\n"):
+        if line.startswith("## "):
+            inside = line[3:].strip() == name
+        lines.append(line if inside else "")
+    return "\n".join(lines)
+
+
+def check_row(root, part, first, last, known):
     names = list(names_of(first))
     for name in names:
-        if OURS.match(name) and name not in known:
-            yield f"{HEADER} declares no {name}"
+        if part.ours.match(name) and name not in known:
+            yield f"{part.header} declares no {name}"
     references = REFERENCE.findall(last)
     if not references:
         yield f"no test is named for {first}"
@@ -110,15 +129,20 @@ def check_row(root, first, last, known):
             yield mistake
 
 
-def check_tree(root):
-    text = (root / DOCUMENT).read_text(encoding="utf-8")
-    known = declared((root / HEADER).read_text(encoding="utf-8"))
+def check_part(root, part, text):
+    known = declared((root / part.header).read_text(encoding="utf-8"))
     mistakes, described = [], set()
-    for number, first, last in rows(text):
+    for number, first, last in rows(part_of(text, part.name)):
         described |= set(names_of(first))
-        mistakes += [f"{DOCUMENT}:{number}: {mistake}" for mistake in check_row(root, first, last, known)]
-    mistakes += [f"{DOCUMENT}:1: no row is about {name}" for name in sorted(known - described)]
+        mistakes += [f"{DOCUMENT}:{number}: {mistake}" for mistake in check_row(root, part, first, last, known)]
+    mistakes += [f"{DOCUMENT}:1: no row of {part.name} is about {name}" for name in sorted(known - described)]
     return mistakes, len(known)
+
+
+def check_tree(root, parts=PARTS):
+    text = (root / DOCUMENT).read_text(encoding="utf-8")
+    results = [check_part(root, part, text) for part in parts]
+    return [mistake for mistakes, _ in results for mistake in mistakes], sum(count for _, count in results)
 
 
 def compare_answers(text, output):
@@ -137,9 +161,9 @@ def switches(text):
             for _, lines, last in rows(text, "turn") if (names := NAME.findall(last))}
 
 
-def compare_switches(text, header, answers):
+def compare_switches(text, header, options, answers):
     """answers(name): what the probe says when that switch is turned; None: when none is."""
-    fields_of = {name.partition(".")[2] for name in declared(header) if name.startswith("sluice_bnns_options.")}
+    fields_of = {name.partition(".")[2] for name in declared(header) if name.startswith(f"{options}.")}
     documented, plain = switches(text), answers(None).splitlines()
     mistakes = [f"no row says what {name} changes" for name in sorted(fields_of - {"size", "seed"} - set(documented))]
     for name, expected in documented.items():
@@ -149,24 +173,29 @@ def compare_switches(text, header, answers):
     return mistakes
 
 
-def run_probe(program, switch):
-    environment = {**os.environ, "SLUICE_BNNS_SWITCH": switch or ""}
+def run_probe(program, variable, switch):
+    environment = {**os.environ, variable: switch or ""}
     return subprocess.run([program], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=SECONDS,
                           check=True, env=environment).stdout
 
 
-def check_probe(program, root):
-    text, header = ((root / name).read_text(encoding="utf-8") for name in (DOCUMENT, HEADER))
-    return compare_answers(text, run_probe(program, None)) + \
-        compare_switches(text, header, lambda switch: run_probe(program, switch))
+def check_probe(part, program, root):
+    text = part_of((root / DOCUMENT).read_text(encoding="utf-8"), part.name)
+    header = (root / part.header).read_text(encoding="utf-8")
+    return compare_answers(text, run_probe(program, part.switch, None)) + \
+        compare_switches(text, header, part.options, lambda switch: run_probe(program, part.switch, switch))
 
 
+PLANTED_PARTS = (Part("First", "include/one.h", re.compile("BNNS"), "sluice_bnns_options", ""),
+                 Part("Second", "include/two.h", re.compile("MPS"), "", ""))
 PLANTED_HEADER = """#ifndef GUARD_H
 #define GUARD_H
 #define BNNS_MAX 8 /* BNNSNothing */
 typedef uint32_t BNNSKind;
 enum { BNNSKindOne = 1, BNNSKindTwo };
 typedef int (*BNNSAlloc)(void **p, size_t n);
+typedef struct BNNSOpaque BNNSOpaque;
+typedef enum BNNSChoice { BNNSChoiceOne, BNNSChoiceTwo = 7 } BNNSChoice;
 typedef struct { size_t size[BNNS_MAX]; float alpha, beta; const int32_t *one, *two; } BNNSThing;
 SLUICE_API int BNNSRun(const BNNSThing *thing,
                        int count);
@@ -180,11 +209,14 @@ static void test_idle(void **unused)
 }
 int main(void) { return run(test_run); }
 """
-GOOD = """| name | meaning | test |
+PLANTED_SECOND = "typedef struct MPSGraph MPSGraph;\n"
+GOOD = """## First
+| name | meaning | test |
 |---|---|---|
 | `BNNS_MAX` `BNNSKind` `BNNSKindOne` `BNNSKindTwo` | `x \\| y` | `test_a.c:test_run` |
 | `BNNSThing` `.size` `.alpha` `.beta` `.one` `.two` `BNNSAlloc` | | `test_a.c:test_run`, `test_a.c:main` |
 | `BNNSRun`, a rule | | `test_a.c:test_run` |
+| `BNNSOpaque` `BNNSChoice` `BNNSChoiceOne` `BNNSChoiceTwo` | | `test_a.c:test_run` |
 
 | other | table |
 |---|---|
@@ -195,8 +227,13 @@ GOOD = """| name | meaning | test |
 a: 1
 b: 2
 ```
+
+## Second
+| name | test |
+|---|---|
+| `MPSGraph` | `test_a.c:test_run` |
 """
-PLANTED_FILES = [(HEADER, PLANTED_HEADER), ("tests/test_a.c", PLANTED_TEST),
+PLANTED_FILES = [("include/one.h", PLANTED_HEADER), ("include/two.h", PLANTED_SECOND), ("tests/test_a.c", PLANTED_TEST),
                  ("probe/ask.h", "static void ask_it(void)\n{\n}\nstatic void ask_not(void)\n{\n}\n"),
                  ("probe/probe.c", "int main(void)\n{\n\task_it();\n}\n")]
 OPTIONS = "typedef struct sluice_bnns_options { size_t size; int one, two; } sluice_bnns_options;"
@@ -207,9 +244,14 @@ PLANTED_SWITCHES = [("", "", None), ("| `b: 5` | `two` |\n", "", "no row says wh
 # What is changed in the good document, and the words that the complaint must hold; no words: it is fine.
 PLANTED = [
     ("", "", None),
-    ("`BNNSKindTwo` ", "", "no row is about BNNSKindTwo"),
-    ("`.beta` ", "", "no row is about BNNSThing.beta"),
-    ("`BNNSRun`, a rule", "a rule", "no row is about BNNSRun"),
+    ("`BNNSKindTwo` ", "", "no row of First is about BNNSKindTwo"),
+    ("`.beta` ", "", "no row of First is about BNNSThing.beta"),
+    ("`BNNSRun`, a rule", "a rule", "no row of First is about BNNSRun"),
+    ("`BNNSOpaque` ", "", "no row of First is about BNNSOpaque"),
+    ("`BNNSChoice` ", "", "no row of First is about BNNSChoice"),
+    ("`MPSGraph`", "`BNNSRun`", "no row of Second is about MPSGraph"),
+    ("`MPSGraph`", "`MPSGraph` `MPSShape`", "include/two.h declares no MPSShape"),
+    ("## Second", "## Third", "no row of Second is about MPSGraph"),
     ("`.two`", "`.two` `.three`", "declares no BNNSThing.three"),
     ("a rule | | `test_a.c:test_run`", "a rule | | test_a.c:test_run", "no test is named"),
     ("a rule | | `test_a.c:test_run`", "a rule | | `test_b.c:test_run`", "there is no test_b.c"),
@@ -237,13 +279,13 @@ def self_test():
         (root / DOCUMENT).parent.mkdir()
         for old, new, words in PLANTED:
             (root / DOCUMENT).write_text(GOOD.replace(old, new, 1), encoding="utf-8")
-            failures += judge(new or old or "the good document", words, check_tree(root)[0])
+            failures += judge(new or old or "the good document", words, check_tree(root, PLANTED_PARTS)[0])
     for output, words in PLANTED_ANSWERS:
-        failures += judge(repr(output), words, compare_answers(GOOD, output))
+        failures += judge(repr(output), words, compare_answers(part_of(GOOD, "First"), output))
     for old, new, words in PLANTED_SWITCHES:
-        found = compare_switches(TURN.replace(old, new, 1), OPTIONS, TURNED.get)
+        found = compare_switches(TURN.replace(old, new, 1), OPTIONS, "sluice_bnns_options", TURNED.get)
         failures += judge(f"switches, {new!r} for {old!r}", words, found)
-    failures += judge("no answers", "no block", compare_answers("# Nothing\n", ""))
+    failures += judge("no answers", "no block", compare_answers(part_of(GOOD, "Second"), ""))
     count = len(PLANTED) + len(PLANTED_ANSWERS) + len(PLANTED_SWITCHES) + 1
     print("\n".join(failures) or f"apple: {count} planted cases judged as expected")
     return bool(failures)
@@ -252,11 +294,12 @@ def self_test():
 def main(arguments):
     if arguments == ["--self-test"]:
         return self_test()
-    probe = arguments[1] if arguments[:1] == ["--probe"] else None
-    places = arguments[2:] if probe else arguments
+    probe = arguments[1:3] if arguments[:1] == ["--probe"] else None
+    places = arguments[3:] if probe else arguments
     root = pathlib.Path(places[0] if places else pathlib.Path(__file__).parent.parent).resolve()
     if probe:
-        mistakes, what = check_probe(probe, root), "apple: the probe answers as documented"
+        part = next(part for part in PARTS if part.name == probe[0])
+        mistakes, what = check_probe(part, probe[1], root), f"apple: the probe of {part.name} answers as documented"
     else:
         mistakes, count = check_tree(root)
         what = f"apple: {count} names are described and tested"

@@ -27,7 +27,7 @@ if(TARGET sluice_bnns)
     add_executable(bnns_probe ${PROJECT_SOURCE_DIR}/compat/probe/bnns_probe.c probe_switch.c)
     target_link_libraries(bnns_probe PRIVATE sluice_bnns sluice_rules m)
     project_test(apple_probe LABEL quick
-        COMMAND ${Python3_EXECUTABLE} ${scripts}/check_apple.py --probe $<TARGET_FILE:bnns_probe>)
+        COMMAND ${Python3_EXECUTABLE} ${scripts}/check_apple.py --probe BNNS $<TARGET_FILE:bnns_probe>)
 endif()
 project_test(apple_self_test LABEL quick COMMAND ${Python3_EXECUTABLE} ${scripts}/check_apple.py --self-test)
 
