@@ -33,12 +33,15 @@ JUDGES = {
     "refusals_run": (["test_refusals_run"], ["tests/test_refusals_run"]),
     "bits_time": (["test_bits_time"], ["tests/test_bits_time"]),
     "slots": (["test_slots"], ["tests/test_slots"]),
+    "bnns": (["test_bnns"], ["tests/test_bnns"]),
+    "bnns_switches": (["test_bnns_switches"], ["tests/test_bnns_switches"]),
+    "bnns_contract": (["test_bnns_contract"], ["tests/test_bnns_contract"]),
     "time": (["sluice_command"], ["tools/sluice", "verify", *TIME]),
     "verify": (["sluice_command"], ["tools/sluice", "verify", *PROBLEMS]),
     "options": (["sluice_command"], ["tools/sluice", "verify", *OPTIONS]),
     "combinations": (["test_combinations"], ["tests/test_combinations", "few"]),
 }
-FOLDERS = ["include", "src", "check", "tests", "tools", "man", "examples", "bench", "cmake", "docs", "scripts"]
+FOLDERS = ["include", "compat", "src", "check", "tests", "tools", "man", "examples", "bench", "cmake", "docs", "scripts"]
 
 
 def read_list(path):
