@@ -42,7 +42,7 @@ static int in_one_piece(const struct call *call, const struct tensor *tensor)
 sluice_status sluice__bnns_exchange(struct entry *entry, const struct call *call, const struct tensor *tensor,
 				    enum buffer buffer, enum buffer steps, int apart, struct exchange *exchange)
 {
-	const size_t elements = tensor->count[0], bytes = sluice__bnns_bytes(tensor->type);
+	const size_t elements = tensor->count[0], bytes = sluice__number_bytes(tensor->type);
 	const int side_by_side = tensor->stride[0] == 1 || elements == 1;
 	*exchange = (struct exchange){.tensor = tensor};
 	if (!tensor->data)
@@ -70,7 +70,7 @@ static void lines_of(const struct call *call, const struct exchange *exchange, s
 		     struct line *theirs, struct line *ours)
 {
 	const struct tensor *tensor = exchange->tensor;
-	const size_t elements = tensor->count[0], bytes = sluice__bnns_bytes(tensor->type);
+	const size_t elements = tensor->count[0], bytes = sluice__number_bytes(tensor->type);
 	size_t row = t * tensor->count[1] + n;
 	*theirs = sluice__bnns_line(tensor, n, t, 0);
 	if (sluice__bnns_dense(call)) {
@@ -91,8 +91,8 @@ static void rows_copy(const struct call *call, const size_t *sizes, const struct
 		const size_t rows = sizes && !whole ? sizes[t] : tensor->count[1];
 		for (size_t n = 0; n < rows; n++) {
 			lines_of(call, exchange, t, n, packed, &theirs, &ours);
-			sluice__bnns_convert(out ? &theirs : &ours, out ? &ours : &theirs, tensor->count[0], 1,
-					     out && tensor->accumulate);
+			sluice__number_convert(out ? &theirs : &ours, out ? &ours : &theirs, tensor->count[0], 1,
+					       out && tensor->accumulate);
 		}
 		packed += rows;
 	}

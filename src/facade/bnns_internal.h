@@ -10,6 +10,8 @@
 
 #include <sluice/bnns.h>
 
+#include "number.h"
+
 enum { BNNS_GATES = 4, BNNS_RANK = 4, BNNS_CELL_ACTIVATION = BNNS_GATES };
 
 #define BNNS_TRY(expression)                          \
@@ -19,23 +21,6 @@ enum { BNNS_GATES = 4, BNNS_RANK = 4, BNNS_CELL_ACTIVATION = BNNS_GATES };
 			return status_;               \
 	} while (0)
 #define BNNS_INVALID(...) sluice_fail(SLUICE_INVALID_ARGUMENT, __VA_ARGS__)
-
-/* --- numbers: bnns_number.c --- */
-
-/* Elements of a type, `stride` apart. */
-struct line {
-	char *at;
-	sluice_dtype type;
-	size_t stride;
-};
-
-size_t sluice__bnns_bytes(sluice_dtype type);
-
-/* to = factor from, or to += factor from. */
-void sluice__bnns_convert(const struct line *to, const struct line *from, size_t count, float factor, int add);
-
-/* As convert without adding, to floats without gaps; returns whether any bit of them changed. */
-int sluice__bnns_renew(float *to, const struct line *from, size_t count, float factor);
 
 /* --- tensors: bnns_tensor.c --- */
 

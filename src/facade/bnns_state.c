@@ -16,8 +16,8 @@ static void rows_exchange(const struct tensor *tensor, size_t direction, size_t 
 	for (size_t row = 0; row < tensor->count[1]; row++) {
 		const struct line theirs = sluice__bnns_line(tensor, row, direction, layer);
 		const struct line ours = {(char *)(floats + row * tensor->count[0]), SLUICE_F32, 1};
-		sluice__bnns_convert(out ? &theirs : &ours, out ? &ours : &theirs, tensor->count[0], 1,
-				     out && tensor->accumulate);
+		sluice__number_convert(out ? &theirs : &ours, out ? &ours : &theirs, tensor->count[0], 1,
+				       out && tensor->accumulate);
 	}
 }
 

@@ -206,7 +206,7 @@ sluice_status sluice__bnns_tensor(const BNNSNDArrayDescriptor *descriptor, const
 	if (!descriptor->data)
 		return SLUICE_OK;
 	BNNS_TRY(type_find(descriptor, place, &tensor->type));
-	BNNS_TRY(alignment_check(descriptor->data, sluice__bnns_bytes(tensor->type), place));
+	BNNS_TRY(alignment_check(descriptor->data, sluice__number_bytes(tensor->type), place));
 	BNNS_TRY(dimensions_read(descriptor, shape, place, tensor));
 	tensor->data = descriptor->data;
 	return SLUICE_OK;
@@ -270,7 +270,8 @@ sluice_status sluice__bnns_sequence(const BNNSNDArrayDescriptor *descriptor, siz
 struct line sluice__bnns_line(const struct tensor *tensor, size_t second, size_t third, size_t fourth)
 {
 	const size_t first = second * tensor->stride[1] + third * tensor->stride[2] + fourth * tensor->stride[3];
-	return (struct line){tensor->data + first * sluice__bnns_bytes(tensor->type), tensor->type, tensor->stride[0]};
+	return (struct line){tensor->data + first * sluice__number_bytes(tensor->type), tensor->type,
+			     tensor->stride[0]};
 }
 
 /* Bytes from the first element to behind the last. */
@@ -279,7 +280,7 @@ static size_t extent_of(const struct tensor *tensor)
 	size_t last = 0;
 	for (size_t k = 0; k < BNNS_RANK; k++)
 		last += (tensor->count[k] - 1) * tensor->stride[k];
-	return (last + 1) * sluice__bnns_bytes(tensor->type);
+	return (last + 1) * sluice__number_bytes(tensor->type);
 }
 
 /* Two arrays of rows that share a pattern, such as x and y side by side in one row: each keeps to columns of its own.
@@ -303,5 +304,5 @@ int sluice__bnns_overlap(const struct tensor *a, const struct tensor *b)
 		return 0;
 	if (at > other)
 		return sluice__bnns_overlap(b, a);
-	return other - at < extent_of(a) && !side_by_side(a, b, (other - at) / sluice__bnns_bytes(a->type));
+	return other - at < extent_of(a) && !side_by_side(a, b, (other - at) / sluice__number_bytes(a->type));
 }

@@ -65,7 +65,7 @@ static int block_load(const struct block *block, size_t direction, float *parame
 		join_rows(tensor, &joined);
 		for (size_t row = 0; row < joined.rows; row++, to += joined.columns) {
 			const struct line from = row_of(tensor, &joined, row, direction);
-			changed |= sluice__bnns_renew(to, &from, joined.columns, block->factor);
+			changed |= sluice__number_renew(to, &from, joined.columns, block->factor);
 		}
 	}
 	return changed;
@@ -103,7 +103,7 @@ static void block_store(const struct block *block, size_t direction, const float
 		for (size_t row = 0; row < joined.rows; row++, from += joined.columns) {
 			const struct line to = row_of(tensor, &joined, row, direction);
 			const struct line line = {(char *)(uintptr_t)from, SLUICE_F32, 1};
-			sluice__bnns_convert(&to, &line, joined.columns, block->factor, tensor->accumulate);
+			sluice__number_convert(&to, &line, joined.columns, block->factor, tensor->accumulate);
 		}
 	}
 }

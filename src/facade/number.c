@@ -1,5 +1,5 @@
-/* bnns_number.c exists to bring numbers of the three storage types into each other, with any stride. */
-#include "bnns_internal.h"
+/* number.c exists to bring numbers of the three storage types into each other, with any stride. */
+#include "number.h"
 
 #include <string.h>
 
@@ -67,14 +67,14 @@ static uint16_t bf16_from_f32(float value)
 	return (uint16_t)round_shift(bits, 16);
 }
 
-size_t sluice__bnns_bytes(sluice_dtype type)
+size_t sluice__number_bytes(sluice_dtype type)
 {
 	return type == SLUICE_F32 ? sizeof(float) : sizeof(uint16_t);
 }
 
-static float load(const struct line *line, size_t index)
+float sluice__number_load(const struct line *line, size_t index)
 {
-	const char *at = line->at + index * line->stride * sluice__bnns_bytes(line->type);
+	const char *at = line->at + index * line->stride * sluice__number_bytes(line->type);
 	uint16_t half;
 	float value;
 	if (line->type == SLUICE_F32) {
@@ -85,9 +85,9 @@ static float load(const struct line *line, size_t index)
 	return line->type == SLUICE_F16 ? f32_from_f16(half) : f32_of((uint32_t)half << 16);
 }
 
-static void store(const struct line *line, size_t index, float value)
+void sluice__number_store(const struct line *line, size_t index, float value)
 {
-	char *at = line->at + index * line->stride * sluice__bnns_bytes(line->type);
+	char *at = line->at + index * line->stride * sluice__number_bytes(line->type);
 	if (line->type == SLUICE_F32) {
 		memcpy(at, &value, sizeof value);
 		return;
@@ -101,17 +101,18 @@ static int dense(const struct line *line, size_t count)
 	return line->stride == 1 || count == 1;
 }
 
-void sluice__bnns_convert(const struct line *to, const struct line *from, size_t count, float factor, int add)
+void sluice__number_convert(const struct line *to, const struct line *from, size_t count, float factor, int add)
 {
 	if (!add && factor == 1 && to->type == from->type && dense(to, count) && dense(from, count)) {
-		memcpy(to->at, from->at, count * sluice__bnns_bytes(to->type));
+		memcpy(to->at, from->at, count * sluice__number_bytes(to->type));
 		return;
 	}
 	for (size_t k = 0; k < count; k++)
-		store(to, k, (add ? load(to, k) : 0) + factor * load(from, k));
+		sluice__number_store(to, k,
+				     (add ? sluice__number_load(to, k) : 0) + factor * sluice__number_load(from, k));
 }
 
-int sluice__bnns_renew(float *to, const struct line *from, size_t count, float factor)
+int sluice__number_renew(float *to, const struct line *from, size_t count, float factor)
 {
 	int changed = 0;
 	if (from->type == SLUICE_F32 && factor == 1 && dense(from, count)) {
@@ -121,7 +122,7 @@ int sluice__bnns_renew(float *to, const struct line *from, size_t count, float f
 		return 1;
 	}
 	for (size_t k = 0; k < count; k++) {
-		const float value = factor * load(from, k);
+		const float value = factor * sluice__number_load(from, k);
 		changed |= bits_of(to[k]) != bits_of(value);
 		to[k] = value;
 	}
