@@ -114,6 +114,9 @@ static void test_overlap_by_one_element(void **unused)
 	struct bnns_case test;
 
 	plain_spec(5200, &spec);
+	/* Wide enough for rows that are one column too narrow to be rows of both. */
+	spec.inputs = 5;
+	spec.hidden = 4;
 	case_create(&spec, NULL, 0, &test);
 	const size_t x = bnns_x_count(&test.problem), y = bnns_y_count(&test.problem);
 	float *memory = calloc(2 * (x + y), sizeof *memory);
@@ -131,6 +134,17 @@ static void test_overlap_by_one_element(void **unused)
 		second->data = memory + (k ? x : y);
 		assert_bnns(case_forward(&test, 0));
 		memset(memory, 0, 2 * (x + y) * sizeof *memory);
+	}
+	/* Columns of a table that is one column too narrow for both. */
+	for (size_t k = 0; k < 2; k++) {
+		const size_t outputs = spec.directions * spec.hidden, row = spec.inputs + outputs - 1;
+
+		slot_descriptor(&test.parameters, SLOT_X)->data = memory + (k ? outputs : 0);
+		slot_descriptor(&test.parameters, SLOT_Y)->data = memory + (k ? 0 : spec.inputs);
+		strides(slot_descriptor(&test.parameters, SLOT_X), 1, row, row * spec.batch);
+		strides(slot_descriptor(&test.parameters, SLOT_Y), 1, row, row * spec.batch);
+		assert_int_equal(case_forward(&test, 0), -1);
+		assert_non_null(strstr(sluice_bnns_last_message(), "shares memory"));
 	}
 	free(memory);
 	case_destroy(&test);

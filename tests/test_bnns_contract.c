@@ -71,6 +71,31 @@ static void test_only_first_call_allocates(void **unused)
 	}
 }
 
+/* Weights at new places each time make new plans only so often. */
+static void test_moving_weights_stop_allocating(void **unused)
+{
+	(void)unused;
+	struct bnns_spec spec;
+	struct bnns_case test;
+	unsigned char *places;
+
+	spec_draw(3050, &spec);
+	case_create(&spec, NULL, 0, &test);
+	const struct bnns_array *weights = &test.slots[0][SLOT_HW].array;
+	places = calloc(60, weights->bytes);
+	assert_non_null(places);
+	for (size_t k = 0; k < 60; k++) {
+		memcpy(places + k * weights->bytes, weights->block, weights->bytes);
+		slot_descriptor(&test.parameters, SLOT_HW)->data = places + k * weights->bytes + weights->offset;
+		if (k == 30)
+			atomic_store(&allocations, (size_t)0);
+		assert_bnns(case_forward(&test, 0));
+	}
+	assert_int_equal(atomic_load(&allocations), 0);
+	free(places);
+	case_destroy(&test);
+}
+
 /* What was released has to be made again, and is. */
 static void test_clear_cache_releases(void **unused)
 {
@@ -492,9 +517,8 @@ static void worker_create(struct worker *worker, uint64_t seed, uint64_t weights
 	assert_bnns(case_forward(&worker->test, 1));
 	case_check_forward(&worker->test);
 	for (int side = 0; side < 2; side++) {
-		if (side) {
-			assert_bnns(case_backward(&worker->test, worker->test.cache, worker->test.capacity));
-		}
+		if (side)
+			assert_int_equal(case_backward(&worker->test, worker->test.cache, worker->test.capacity), 0);
 		for (int slot = 0; slot < SLOTS; slot++) {
 			const struct bnns_array *array = &worker->test.slots[side][slot].array;
 
@@ -557,6 +581,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #ifdef SLUICE_TEST_WRAPPED
 		cmocka_unit_test(test_only_first_call_allocates),
+		cmocka_unit_test(test_moving_weights_stop_allocating),
 		cmocka_unit_test(test_clear_cache_releases),
 #endif
 		cmocka_unit_test(test_allocators_are_used),
