@@ -184,6 +184,10 @@ static int add_forward(struct session *session, struct net *net, MPSGraphTensor 
 	return results.count == 0;
 }
 
+/* The shortest method's name fills a line. */
+#define GRADIENTS_SHORTEST \
+	MPSGraph_LSTMGradientsWithSourceTensor_recurrentWeight_sourceGradient_zState_cellOutputFwd_descriptor_name
+
 static int add_backward(struct session *session, struct net *net, MPSGraphTensor **in, MPSGraphTensor **out)
 {
 	MPSGraphLSTMDescriptor *descriptor = new_descriptor(net);
@@ -191,9 +195,8 @@ static int add_backward(struct session *session, struct net *net, MPSGraphTensor
 		       *dc = feed(session, &net->cell_gradient);
 	MPSGraphLSTMGradientsResults results;
 	if (net->only_needed)
-		results =
-			MPSGraph_LSTMGradientsWithSourceTensor_recurrentWeight_sourceGradient_zState_cellOutputFwd_descriptor_name(
-				session->graph, in[SOURCE], in[RECURRENT], dy, out[2], out[1], descriptor, NULL);
+		results = GRADIENTS_SHORTEST(session->graph, in[SOURCE], in[RECURRENT], dy, out[2], out[1], descriptor,
+					     NULL);
 	else
 		results = MPSGraph_LSTMGradients(session->graph, in[SOURCE], in[RECURRENT], dy, out[2], out[1], dh, dc,
 						 in[INPUT], in[BIAS], in[STATE], in[CELL], in[MASK], in[PEEPHOLE],
