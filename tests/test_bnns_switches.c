@@ -463,7 +463,8 @@ static void check_backward_after_in_place(struct bnns_case *test)
 	for (int slot = SLOT_H0; slot <= SLOT_C0; slot++)
 		move(&test->slots[1][slot + SLOT_Y], &test->slots[1][slot]);
 	for (int slot = SLOT_Y; slot <= SLOT_CN; slot++)
-		array_remember(&test->slots[0][slot].array);
+		if (test->slots[0][slot].used)
+			array_remember(&test->slots[0][slot].array);
 	case_check_backward(test);
 }
 
