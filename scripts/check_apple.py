@@ -24,8 +24,10 @@ import tempfile
 
 DOCUMENT = "docs/APPLE.md"
 Part = collections.namedtuple("Part", "name header ours options switch")
+# What a structure of options has beside switches.
+NO_SWITCHES = {"size", "seed", "threads"}
 # ours: how the names begin that only the part's header may declare. options: the structure whose fields are switches,
-# but for size and seed. switch: the variable of the environment that tells a probe which one to turn.
+# but for NO_SWITCHES. switch: the variable of the environment that tells a probe which one to turn.
 PARTS = (
     Part("BNNS", "include/sluice/bnns.h", re.compile(r"BNNS|sluice_bnns|SLUICE_BNNS"), "sluice_bnns_options",
          "SLUICE_BNNS_SWITCH"),
@@ -40,7 +42,12 @@ ENUM = re.compile(r"\benum\s*\w*\s*\{(.*?)\}", re.S)
 TYPE = re.compile(r"typedef\s+(?:(?:struct|enum)\s+)?\w+\s+(\w+)\s*;|typedef\s+\w+\s+\(\s*\*\s*(\w+)\s*\)|"
                   r"typedef\s+enum\s*\w*\s*\{[^}]*\}\s*(\w+)\s*;")
 FUNCTION = re.compile(r"\bSLUICE_API\b[^;(]*?(\w+)\s*\(")
-MACRO = re.compile(r"^\s*#\s*define\s+(\w+)[ \t]+\S", re.M)  # a guard defines nothing
+MACRO = re.compile(r"^\s*#\s*define\s+(\w+)(?:\(|[ \t]+\S)", re.M)  # a guard defines nothing
+HELPER = re.compile(r"^\s*#\s*undef\s+(\w+)", re.M)
+# Macros that declare: LIST(X) with its entries X(...), TEMPLATE(a, b) with the text, and LIST(TEMPLATE); JOIN(a, b).
+TEMPLATE = re.compile(r"^\s*#\s*define\s+(\w+)\(([^)]*)\)[ \t]*(.*)$", re.M)
+USE = re.compile(r"^(\w+)\((\w+)\)$", re.M)
+JOIN = re.compile(r"(?<!define )\b\w+_JOIN\(\s*(\w+),\s*(\w+)\)")
 NAME = re.compile(r"`(\.?\w[\w.]*)`")
 REFERENCE = re.compile(r"`([\w/]+\.\w+):(\w+)`")
 
@@ -53,10 +60,30 @@ def fields(body):
                 yield words[-1]
 
 
+def from_template(entry, parameters, body):
+    for parameter, argument in zip(parameters.split(","), entry.split(",")):
+        body = re.sub(rf"(?:##)?\b{parameter.strip()}\b(?:##)?", argument.strip(), body)
+    return body
+
+
+def expanded(code):
+    """The code without comments, in whole lines, with what macros of it declare."""
+    code = re.sub(r"\\\n", " ", COMMENT.sub("", code))
+    templates = {name: (parameters, body) for name, parameters, body in TEMPLATE.findall(code)}
+    for names, template in USE.findall(code):
+        if names in templates and template in templates:
+            parameter, entries = templates[names]
+            for entry in re.findall(rf"\b{parameter}\(([^)]*)\)", entries):
+                code += "\n" + from_template(entry, *templates[template])
+    return JOIN.sub(r"\1\2", code)
+
+
 def declared(text):
-    """Every name of a header: functions, types, Structure.field, constants."""
-    code = COMMENT.sub("", text)
-    names = set(MACRO.findall(code)) | set(FUNCTION.findall(code))
+    """Every name of a header: functions, types, Structure.field, constants, macros that stay."""
+    code = expanded(text)
+    names = set(MACRO.findall(code)) - set(HELPER.findall(code))
+    code = re.sub(r"^\s*#.*$", "", code, flags=re.M)
+    names |= set(FUNCTION.findall(code))
     names |= {name for found in TYPE.findall(code) for name in found if name}
     for body, name in STRUCT.findall(code):
         names |= {name} | {f"{name}.{field}" for field in fields(body)}
@@ -165,7 +192,7 @@ def compare_switches(text, header, options, answers):
     """answers(name): what the probe says when that switch is turned; None: when none is."""
     fields_of = {name.partition(".")[2] for name in declared(header) if name.startswith(f"{options}.")}
     documented, plain = switches(text), answers(None).splitlines()
-    mistakes = [f"no row says what {name} changes" for name in sorted(fields_of - {"size", "seed"} - set(documented))]
+    mistakes = [f"no row says what {name} changes" for name in sorted(fields_of - NO_SWITCHES - set(documented))]
     for name, expected in documented.items():
         changed = [line for line in answers(name).splitlines() if line not in plain]
         if changed != expected:
@@ -195,6 +222,14 @@ typedef uint32_t BNNSKind;
 enum { BNNSKindOne = 1, BNNSKindTwo };
 typedef int (*BNNSAlloc)(void **p, size_t n);
 typedef struct BNNSOpaque BNNSOpaque;
+#define BNNS_JOIN(a, b) a##b
+SLUICE_API void BNNS_JOIN(BNNSLong,
+                          Name)(int a, int b);
+#define BNNS_LIST(X) X(one, One) \\
+	X(two, Two)
+#define BNNS_ENTRY(name, Name) SLUICE_API void BNNSSet##Name(int name);
+BNNS_LIST(BNNS_ENTRY)
+#undef BNNS_ENTRY
 typedef enum BNNSChoice { BNNSChoiceOne, BNNSChoiceTwo = 7 } BNNSChoice;
 typedef struct { size_t size[BNNS_MAX]; float alpha, beta; const int32_t *one, *two; } BNNSThing;
 SLUICE_API int BNNSRun(const BNNSThing *thing,
@@ -217,6 +252,7 @@ GOOD = """## First
 | `BNNSThing` `.size` `.alpha` `.beta` `.one` `.two` `BNNSAlloc` | | `test_a.c:test_run`, `test_a.c:main` |
 | `BNNSRun`, a rule | | `test_a.c:test_run` |
 | `BNNSOpaque` `BNNSChoice` `BNNSChoiceOne` `BNNSChoiceTwo` | | `test_a.c:test_run` |
+| `BNNS_JOIN` `BNNSLongName` `BNNS_LIST` `BNNSSetOne` `BNNSSetTwo` | | `test_a.c:test_run` |
 
 | other | table |
 |---|---|
@@ -249,6 +285,10 @@ PLANTED = [
     ("`BNNSRun`, a rule", "a rule", "no row of First is about BNNSRun"),
     ("`BNNSOpaque` ", "", "no row of First is about BNNSOpaque"),
     ("`BNNSChoice` ", "", "no row of First is about BNNSChoice"),
+    ("`BNNS_JOIN` ", "", "no row of First is about BNNS_JOIN"),
+    ("`BNNSLongName` ", "", "no row of First is about BNNSLongName"),
+    ("`BNNS_LIST`", "`BNNS_LIST` `BNNS_ENTRY`", "include/one.h declares no BNNS_ENTRY"),
+    ("`BNNSSetTwo` ", "", "no row of First is about BNNSSetTwo"),
     ("`MPSGraph`", "`BNNSRun`", "no row of Second is about MPSGraph"),
     ("`MPSGraph`", "`MPSGraph` `MPSShape`", "include/two.h declares no MPSShape"),
     ("## Second", "## Third", "no row of Second is about MPSGraph"),
