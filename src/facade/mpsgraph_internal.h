@@ -167,50 +167,57 @@ struct MPSGraphTensorData {
 /* Data with memory of their own. */
 MPSGraphTensorData *sluice__mpsgraph_data(const struct type *type);
 
-/* --- programs: mpsgraph_program.c, mpsgraph_arena.c, mpsgraph_workspace.c --- */
+/* --- programs: mpsgraph_program.c --- */
 
 /* Where the data of a tensor are. */
 enum source {
-	SOURCE_NONE,     /* nobody wants it */
-	SOURCE_FEED,     /* feed `index` */
-	SOURCE_CONSTANT, /* `data` */
-	SOURCE_ARENA,    /* `offset`, of results in the caller's memory where that is possible */
-	SOURCE_ALIAS     /* slot `index` */
+	SOURCE_FEED,     /* in feed `index` */
+	SOURCE_CONSTANT, /* with the node */
+	SOURCE_ARENA,    /* at `offset` */
+	SOURCE_RESULT,   /* in result `index` */
+	SOURCE_ALIAS     /* in slot `index`, which is no alias */
 };
+
+/* No slot: an input that is absent, an output that nobody wants. */
+#define SLOT_ABSENT SIZE_MAX
 
 struct slot {
 	const MPSGraphTensor *tensor;
 	enum source source;
 	size_t index, offset;
-	const void *data;
-	size_t first, last; /* steps in which it is made and used last: its life */
-	size_t root;        /* the slot at the end of aliases, itself if it is none */
+	size_t first, last; /* the steps that make it and use it last */
 };
 
-/* A node of a program; its slots are slots[inputs .. ] and slots[outputs .. ] of the program's list. */
+/* A node that computes; numbers of slots are in the program's list, from `inputs` and `outputs` on. */
 struct step {
 	const MPSGraphOperation *node;
-	size_t inputs, outputs; /* where its slot numbers begin */
+	size_t inputs, outputs;
 };
 
-enum { SLOT_ABSENT = -1 };
+/* What is done once a run: variables are copied to their slots before, assigned from slots after the steps, and targets
+ * that are in memory of another's copied from there. */
+struct transfer {
+	MPSGraphOperation *variable; /* NULL: a target */
+	size_t slot, target;
+};
 
-struct target {
-	size_t slot;
-	const MPSGraphTensor *tensor;
+struct transfers {
+	struct transfer *list;
+	size_t count;
 };
 
 struct program {
-	struct program *next;
-	MPSGraph *graph; /* not retained: executables do */
+	struct program *next; /* of those that a graph keeps */
+	MPSGraph *graph;
 	MPSGraphTensor **feeds, **targets;
 	MPSGraphOperation **operations;
 	size_t feed_count, target_count, operation_count;
 	struct step *steps;
 	struct slot *slots;
-	size_t *slot_numbers; /* of all inputs and outputs of steps, SLOT_ABSENT converted to size_t for none */
-	size_t *target_slots;
-	size_t step_count, slot_count, number_count, widest; /* widest: most inputs or outputs of a step */
+	size_t *numbers;
+	size_t step_count, slot_count, number_count;
+	size_t widest; /* most inputs or outputs of a step */
+	struct transfers loads, copies, assignments;
 	size_t arena_bytes;
 	pthread_mutex_t lock; /* of idle */
 	struct workspace *idle;
@@ -231,14 +238,17 @@ sluice_status sluice__mpsgraph_program(const struct order *order, struct program
 void sluice__mpsgraph_program_destroy(struct program *program);
 int sluice__mpsgraph_program_matches(const struct program *program, const struct order *order);
 
-/* Gives every slot of the arena its offset: slots whose lives meet do not share memory. */
+/* mpsgraph_arena.c: gives every slot of the arena its offset; slots whose lives meet do not share memory. */
 sluice_status sluice__mpsgraph_arena(struct program *program);
 
-/* Runs a program: data of the feeds and memory for the targets, in their order, of the right types. */
+/* mpsgraph_execute.c: runs a program. Data of the feeds and memory for the targets, in their order, of the right types.
+ */
 sluice_status sluice__mpsgraph_execute(struct program *program, MPSGraphTensorData *const *inputs,
 				       MPSGraphTensorData *const *results, uint64_t seed);
 
-/* Frees the programs that a graph keeps. */
+void sluice__mpsgraph_workspaces_destroy(struct program *program);
+
+/* mpsgraph_run.c: frees the programs that a graph keeps. */
 void sluice__mpsgraph_forget(MPSGraph *graph);
 
 #endif

@@ -68,9 +68,9 @@ sluice_status sluice__mpsgraph_type(const char *what, const MPSShape *shape, MPS
 					   sluice__mpsgraph_shape_text(shape, text));
 		bytes *= shape->size[k];
 	}
-	out->dataType = dataType;
-	out->shape = (MPSShape){.rank = shape->rank};
-	memcpy(out->shape.size, shape->size, shape->rank * sizeof shape->size[0]);
+	struct type type = {.dataType = dataType, .shape.rank = shape->rank};
+	memcpy(type.shape.size, shape->size, shape->rank * sizeof shape->size[0]);
+	*out = type; /* of which shape may be a part */
 	return SLUICE_OK;
 }
 
