@@ -3,7 +3,7 @@ include(CMakePackageConfigHelpers)
 set(SLUICE_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/sluice)
 set(SLUICE_PC_DIR ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
-# The libraries are exported apart: who wants the core alone needs no jansson and no BNNS.
+# The libraries are exported apart: who wants the core alone needs no jansson and no front end.
 install(TARGETS sluice EXPORT sluiceTargets)
 install(FILES include/sluice/sluice.h include/sluice/ops.h include/sluice/streams.h
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sluice)
@@ -23,6 +23,11 @@ if(TARGET sluice_bnns)
     install(FILES ${PROJECT_BINARY_DIR}/package/Accelerate.h
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sluice/compat/Accelerate)
     install(EXPORT sluiceBnnsTargets NAMESPACE sluice:: DESTINATION ${SLUICE_PACKAGE_DIR})
+endif()
+if(TARGET sluice_mpsgraph)
+    install(TARGETS sluice_mpsgraph EXPORT sluiceMpsgraphTargets)
+    install(FILES include/sluice/mpsgraph.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sluice)
+    install(EXPORT sluiceMpsgraphTargets NAMESPACE sluice:: DESTINATION ${SLUICE_PACKAGE_DIR})
 endif()
 
 configure_package_config_file(cmake/sluiceConfig.cmake.in ${PROJECT_BINARY_DIR}/package/sluiceConfig.cmake
@@ -73,15 +78,17 @@ if(TARGET sluice_io)
     configure_file(cmake/sluice-io.pc.in ${PROJECT_BINARY_DIR}/package/sluice-io.pc @ONLY)
     install(FILES ${PROJECT_BINARY_DIR}/package/sluice-io.pc DESTINATION ${SLUICE_PC_DIR})
 endif()
-if(TARGET sluice_bnns)
-    configure_file(cmake/sluice-bnns.pc.in ${PROJECT_BINARY_DIR}/package/sluice-bnns.pc @ONLY)
-    install(FILES ${PROJECT_BINARY_DIR}/package/sluice-bnns.pc DESTINATION ${SLUICE_PC_DIR})
-endif()
+foreach(front_end bnns mpsgraph)
+    if(TARGET sluice_${front_end})
+        configure_file(cmake/sluice-${front_end}.pc.in ${PROJECT_BINARY_DIR}/package/sluice-${front_end}.pc @ONLY)
+        install(FILES ${PROJECT_BINARY_DIR}/package/sluice-${front_end}.pc DESTINATION ${SLUICE_PC_DIR})
+    endif()
+endforeach()
 
 # Installed shared libraries are found from where their users lie.
 if(BUILD_SHARED_LIBS AND UNIX AND NOT APPLE AND NOT IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
     file(RELATIVE_PATH to_libraries /prefix/${CMAKE_INSTALL_BINDIR} /prefix/${CMAKE_INSTALL_LIBDIR})
-    foreach(target sluice_io sluice_bnns sluice_command)
+    foreach(target sluice_io sluice_bnns sluice_mpsgraph sluice_command)
         if(TARGET ${target})
             set_target_properties(${target} PROPERTIES INSTALL_RPATH "$ORIGIN;$ORIGIN/${to_libraries}")
         endif()

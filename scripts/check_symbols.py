@@ -17,7 +17,7 @@ import sys
 import tempfile
 
 # A library whose names are somebody else's interface: what it gives away besides sluice_ ones.
-FOREIGN = {"libsluice-bnns": r"BNNS(ComputeLSTM|DirectApplyLSTM)"}
+FOREIGN = {"libsluice-bnns": r"BNNS(ComputeLSTM|DirectApplyLSTM)", "libsluice-mpsgraph": r"MPSGraph\w*_[a-z]\w"}
 # Names that sanitizers and coverage add to every object.
 INSTRUMENTATION = re.compile(r"^(__odr_asan|__asan|__ubsan|__tsan|__gcov|__llvm|__sanitizer|_(init|fini)$)")
 
@@ -77,9 +77,12 @@ def check_static(library, folder):
 PUBLIC = '__attribute__((visibility("default"))) int sluice_x;\n'
 LEVEL = ("isa_x.c", "int sluice__kernels_x;\n")
 FRONT_END = ("a.c", '__attribute__((visibility("default"))) int BNNSDirectApplyLSTMx;\n')
+METHOD = ("a.c", '__attribute__((visibility("default"))) int MPSGraph_new;\n')
 PLANTED = [
     ([("a.c", PUBLIC), LEVEL], None),
     ([FRONT_END], None, "libsluice-bnns.a"),
+    ([METHOD], None, "libsluice-mpsgraph.a"),
+    ([METHOD, ("b.c", PUBLIC + "int MPSGraphx;\n")], "b.c.o defines MPSGraphx", "libsluice-mpsgraph.a"),
     ([FRONT_END, ("b.c", PUBLIC + "int BNNSApply;\n")], "b.c.o defines BNNSApply", "libsluice-bnns.a"),
     ([("a.c", PUBLIC + "int BNNSDirectApplyLSTMx;\n"), LEVEL], "defines BNNSDirectApplyLSTMx, which"),
     ([("a.c", PUBLIC + "int x;\n"), LEVEL], "a.c.o defines x, which does not start with sluice_"),

@@ -34,9 +34,11 @@ project_test(apple_self_test LABEL quick COMMAND ${Python3_EXECUTABLE} ${scripts
 # What programs see of the libraries. Instrumented builds are not what is installed, so these are no quick tests.
 set(symbols ${CMAKE_COMMAND} -E env CC=${CMAKE_C_COMPILER} ${Python3_EXECUTABLE} ${scripts}/check_symbols.py)
 set(libraries $<TARGET_FILE:sluice> $<TARGET_FILE:sluice_io>)
-if(TARGET sluice_bnns)
-    list(APPEND libraries $<TARGET_FILE:sluice_bnns>)
-endif()
+foreach(front_end sluice_bnns sluice_mpsgraph)
+    if(TARGET ${front_end})
+        list(APPEND libraries $<TARGET_FILE:${front_end}>)
+    endif()
+endforeach()
 project_test(symbols LABEL package COMMAND ${symbols} ${libraries})
 project_test(symbols_self_test LABEL package COMMAND ${symbols} --self-test)
 

@@ -309,13 +309,14 @@ SLUICE_API void *MPSGraphTensorData_data(const MPSGraphTensorData *data);
 SLUICE_API size_t MPSGraphTensorData_shape(const MPSGraphTensorData *data, size_t shape[SLUICE_MPSGRAPH_RANK]);
 SLUICE_API MPSDataType MPSGraphTensorData_dataType(const MPSGraphTensorData *data);
 
-/* Computes the targets and nothing that they do not need. The results, one for each target tensor, are handed over. */
+/* Computes the targets and nothing that they do not need. The results, one for each target tensor, are handed over. A
+ * graph keeps the workspaces of its last eight kinds of runs: the same feeds and targets in the same order. */
 SLUICE_API int
 MPSGraph_runWithFeeds_targetTensors_targetOperations(MPSGraph *graph, const sluice_mpsgraph_pair *feeds,
 						     size_t feedCount, MPSGraphTensor *const *targetTensors,
 						     size_t targetCount, MPSGraphOperation *const *targetOperations,
 						     size_t operationCount, MPSGraphTensorData **results);
-/* The same, into memory of the caller's. */
+/* The same, into memory of the caller's. Here and below a result shares no memory with a feed or another result. */
 SLUICE_API int MPSGraph_runWithMTLCommandQueue_feeds_targetOperations_resultsDictionary(
 	MPSGraph *graph, void *commandQueue, const sluice_mpsgraph_pair *feeds, size_t feedCount,
 	MPSGraphOperation *const *targetOperations, size_t operationCount, const sluice_mpsgraph_pair *results,

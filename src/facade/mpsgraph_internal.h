@@ -59,6 +59,7 @@ struct type {
 	MPSShape shape;
 };
 
+/* Room for the longest of both. */
 enum { MPS_SHAPE_TEXT = 24 + 21 * SLUICE_MPSGRAPH_RANK };
 
 /* "Float32 [5,2,3]", and the shape alone, into text. Both return text. */

@@ -42,7 +42,8 @@ const char *sluice__mpsgraph_type_text(const struct type *type, char text[MPS_SH
 {
 	const int used = snprintf(text, MPS_SHAPE_TEXT, "%s ", TYPES[type_find(type->dataType)].name);
 	char shape[MPS_SHAPE_TEXT];
-	memcpy(text + used, sluice__mpsgraph_shape_text(&type->shape, shape), strlen(shape) + 1);
+	sluice__mpsgraph_shape_text(&type->shape, shape);
+	memcpy(text + used, shape, strlen(shape) + 1);
 	return text;
 }
 
