@@ -202,10 +202,11 @@ SLUICE_API int BNNSDirectApplyLSTMBatchTrainingCaching(const BNNSLayerParameters
 						       const BNNSFilterParameters *filter_params,
 						       void *training_cache_ptr, const size_t training_cache_capacity);
 
-/* Gradients of a forward call with the same layer_params. layer_delta_params repeats its sizes and lstm_flags; its
- * output_descriptor holds the incoming gradients (NULL: zeros), its input_descriptor and gates receive the outgoing
- * ones (NULL: not wanted), set or added to as the flags of each descriptor say. Without a cache forward is computed
- * again, which dropout between layers makes impossible. The gradient of x is zero in rows that a step has not. */
+/* Gradients of a forward call with the same layer_params. Sizes in layer_delta_params are those or 0, and its
+ * lstm_flags are not read; its output_descriptor holds the incoming gradients (NULL: zeros), its input_descriptor
+ * and gates receive the outgoing ones (NULL: not wanted), set or added to as the flags of each descriptor say. Without
+ * a cache forward is computed again, which dropout between layers makes impossible. The gradient of x is zero in rows
+ * that a step has not. */
 SLUICE_API int BNNSDirectApplyLSTMBatchBackward(const BNNSLayerParametersLSTM *layer_params,
 						const BNNSLayerParametersLSTM *layer_delta_params,
 						const BNNSFilterParameters *filter_params,
