@@ -31,6 +31,8 @@ NO_SWITCHES = {"size", "seed", "threads"}
 PARTS = (
     Part("BNNS", "include/sluice/bnns.h", re.compile(r"BNNS|sluice_bnns|SLUICE_BNNS"), "sluice_bnns_options",
          "SLUICE_BNNS_SWITCH"),
+    Part("MPSGraph", "include/sluice/mpsgraph.h", re.compile("MPS|sluice_mpsgraph|SLUICE_MPS"),
+         "sluice_mpsgraph_options", "SLUICE_MPSGRAPH_SWITCH"),
 )
 # What holds the lines of a part's probe, in one block.
 ANSWERS = re.compile(r"^#+ [^\n]*probe[^\n]*$.*?^```text\n(.*?)^```$", re.M | re.S | re.I)

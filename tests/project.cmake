@@ -28,6 +28,10 @@ if(TARGET sluice_bnns)
     target_link_libraries(bnns_probe PRIVATE sluice_bnns sluice_rules m)
     project_test(apple_probe LABEL quick
         COMMAND ${Python3_EXECUTABLE} ${scripts}/check_apple.py --probe BNNS $<TARGET_FILE:bnns_probe>)
+    add_executable(mpsgraph_probe ${PROJECT_SOURCE_DIR}/compat/probe/mpsgraph_probe.c)
+    target_link_libraries(mpsgraph_probe PRIVATE sluice_mpsgraph sluice_rules m)
+    project_test(apple_mpsgraph_probe LABEL quick
+        COMMAND ${Python3_EXECUTABLE} ${scripts}/check_apple.py --probe MPSGraph $<TARGET_FILE:mpsgraph_probe>)
 endif()
 project_test(apple_self_test LABEL quick COMMAND ${Python3_EXECUTABLE} ${scripts}/check_apple.py --self-test)
 

@@ -22,7 +22,7 @@ static const struct question {
 	{"descriptor", ask_defaults},
 	{"activations of -1 0 0.5 2", ask_activations},
 	{"hard sigmoid of -3 -1 1 3", ask_hard_sigmoid},
-	{"output activation, c of 0.482", ask_output_activation},
+	{"output activation, c of 0.964", ask_output_activation},
 	{"order of gates", ask_order},
 	{"order of gates, forgetGateLast", ask_order_forget_gate_last},
 	{"two steps", ask_example},
