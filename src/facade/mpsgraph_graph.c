@@ -2,6 +2,7 @@
  */
 #include "mpsgraph_internal.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,6 +82,9 @@ static sluice_status options_read(const sluice_mpsgraph_options *given, sluice_m
 	}
 	if (options->threads < 0)
 		return MPS_INVALID("options.threads is %d, expected 0 or more", options->threads);
+	if (!isfinite(options->hard_sigmoid_slope) || !isfinite(options->hard_sigmoid_offset))
+		return MPS_INVALID("options.hard_sigmoid_slope and _offset are %g and %g, expected finite numbers",
+				   (double)options->hard_sigmoid_slope, (double)options->hard_sigmoid_offset);
 	if (options->hard_sigmoid_slope == 0 && options->hard_sigmoid_offset == 0) {
 		options->hard_sigmoid_slope = DEFAULTS.hard_sigmoid_slope;
 		options->hard_sigmoid_offset = DEFAULTS.hard_sigmoid_offset;
