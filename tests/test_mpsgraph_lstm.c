@@ -183,6 +183,24 @@ static void test_types(void **unused)
 	}
 }
 
+/* Training keeps numbers below the smallest normal one: c = c0 and dc0 = dc where f is 1 and i is 0. */
+static void test_denormal_numbers(void **unused)
+{
+	const float tiny = 0x1p-140f;
+	struct net net;
+	struct answer answer;
+	(void)unused;
+	net_draw(&net, 1);
+	net.steps = net.batch = net.inputs = net.hidden = 1;
+	memset(net.values, 0, sizeof net.values);
+	net.activations[0] = net.activations[1] = MPSGraphRNNActivationNone;
+	net.values[B][1] = 1;
+	net.values[C0][0] = net.values[DC][0] = tiny;
+	net_solve(&net, &answer);
+	net_assert_same(answer.c, &tiny, 1, "c");
+	net_assert_same(answer.gradients[6], &tiny, 1, "dc0");
+}
+
 /* --- what must be equal --- */
 
 /* Whatever is absent is as if its neutral element were there: ones for a mask, zeros for all else. */
@@ -206,6 +224,19 @@ static void test_absent_is_neutral(void **unused)
 			net_solve(&net, &answer);
 			net_assert_all_same(&net, &answer, &neutral);
 		}
+}
+
+/* Threads share units and rows, never a sum. */
+static void test_threads(void **unused)
+{
+	static struct net net;
+	static struct answer one, several;
+	(void)unused;
+	net_draw(&net, 2);
+	net_solve(&net, &one);
+	net.options.threads = 4;
+	net_solve(&net, &several);
+	net_assert_all_same(&net, &several, &one);
 }
 
 /* A source of all gates is what the identity as input weights makes of it. */
@@ -243,6 +274,7 @@ static void half_of(const struct net *both, size_t direction, struct net *one)
 	*one = *both;
 	one->directions = 1;
 	one->reverse = direction == 1;
+	one->options.reverse_alignment = SLUICE_MPSGRAPH_REVERSE_ALIGNMENT_ALIGNED;
 	for (int role = 0; role < ROLES; role++) {
 		const MPSShape shape = net_shape(one, (enum role)role);
 		const size_t count = net_elements(&shape);
@@ -263,7 +295,8 @@ static void test_directions(void **unused)
 	const size_t rows = 3 * 2, h = 3;
 	(void)unused;
 	net_draw(&both, 2);
-	both.reverse = 1; /* which says nothing */
+	both.reverse = 1; /* which says nothing, nor does what it would mean */
+	both.options.reverse_alignment = SLUICE_MPSGRAPH_REVERSE_ALIGNMENT_PROCESSING;
 	net_solve(&both, &whole);
 	for (size_t direction = 0; direction < 2; direction++) {
 		half_of(&both, direction, &one);
@@ -409,8 +442,10 @@ int main(void)
 		cmocka_unit_test(test_golden),
 		cmocka_unit_test(test_recurrent_gradient),
 		cmocka_unit_test(test_types),
+		cmocka_unit_test(test_denormal_numbers),
 		cmocka_unit_test(test_absent_is_neutral),
 		cmocka_unit_test(test_absent_input_weight_is_identity),
+		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_directions),
 		cmocka_unit_test(test_directions_of_the_source),
 		cmocka_unit_test(test_reverse),

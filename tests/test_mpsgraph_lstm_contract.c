@@ -96,6 +96,103 @@ static void test_shorter_methods(void **unused)
 	MPSGraph_release(graph);
 }
 
+/* --- weights from run to run --- */
+
+/* What a run leaves behind says nothing to the next: whichever of the weights changed, and back again. */
+static void test_changing_weights(void **unused)
+{
+	static const enum role weights[] = {W, R, B, P};
+	enum { FEEDS = sizeof weights / sizeof weights[0] };
+	static struct net net;
+	static struct answer first, changed;
+	MPSGraphTensor *t[ROLES], *feeds[FEEDS];
+	MPSGraphTensorData *inputs[FEEDS], *result;
+	float h[ROOM];
+	(void)unused;
+	net_draw(&net, 2);
+	MPSGraph *graph = net_graph(&net);
+	MPSGraphLSTMDescriptor *descriptor = net_descriptor(&net);
+	net_tensors(&net, graph, t);
+	net_solve(&net, &first);
+	for (size_t k = 0; k < FEEDS; k++) {
+		const MPSShape shape = net_shape(&net, weights[k]);
+		feeds[k] = t[weights[k]] =
+			MPSGraph_placeholderWithShape_dataType_name(graph, &shape, net.type, "weights");
+		inputs[k] = MPSGraphTensorData_initWithData_shape_dataType(net.values[weights[k]], &shape, net.type);
+	}
+	MPSGraphTensor *const target = net_forward(graph, t, descriptor).state;
+	const MPSShape states = {3, {3, 2, 6}};
+	MPSGraphExecutable *executable =
+		MPSGraph_compileWithDevice_feeds_targetTensors_targetOperations_compilationDescriptor(
+			graph, NULL, feeds, FEEDS, &target, 1, NULL, 0, NULL);
+	result = MPSGraphTensorData_initWithData_shape_dataType(h, &states, net.type);
+	assert_non_null(executable);
+	for (size_t round = 0; round < 2 * FEEDS + 1; round++) {
+		float *element = &net.values[weights[round / 2 % FEEDS]][23]; /* the last one of the shortest */
+		const float kept = *element;
+		const int change = round % 2;
+		if (change)
+			*element += 1;
+		net_solve(&net, &changed);
+		assert_int_equal(MPSGraphExecutable_runWithMTLCommandQueue_inputsArray_resultsArray_executionDescriptor(
+					 executable, NULL, inputs, FEEDS, &result, 1, NULL),
+				 0);
+		net_assert_same(h, changed.h, net_elements(&states), "h");
+		assert_int_equal(memcmp(changed.h, first.h, net_elements(&states) * sizeof(float)) != 0, change);
+		*element = kept;
+	}
+	for (size_t k = 0; k < FEEDS; k++)
+		MPSGraphTensorData_release(inputs[k]);
+	MPSGraphTensorData_release(result);
+	MPSGraphExecutable_release(executable);
+	MPSGraphLSTMDescriptor_release(descriptor);
+	MPSGraph_release(graph);
+}
+
+/* Nor does a run without one of two incoming gradients find what the run before left in its place. */
+static void test_repeated_gradients(void **unused)
+{
+	(void)unused;
+	for (int absent = DH; absent <= DC; absent++) {
+		static struct net net;
+		MPSGraphTensor *t[ROLES], *targets[2];
+		MPSGraphTensorData *results[2];
+		float memory[2][ROOM], first[2][ROOM];
+		const MPSShape states = {2, {2, 6}};
+		net_draw(&net, 2);
+		net.given[absent] = 0;
+		MPSGraph *graph = net_graph(&net);
+		MPSGraphLSTMDescriptor *descriptor = net_descriptor(&net);
+		net_tensors(&net, graph, t);
+		const MPSGraphLSTMResults made = net_forward(graph, t, descriptor);
+		const MPSGraphLSTMGradientsResults back = net_backward(graph, t, &made, descriptor);
+		targets[0] = back.initState;
+		targets[1] = back.initCell;
+		MPSGraphExecutable *executable =
+			MPSGraph_compileWithDevice_feeds_targetTensors_targetOperations_compilationDescriptor(
+				graph, NULL, NULL, 0, targets, 2, NULL, 0, NULL);
+		assert_non_null(executable);
+		for (size_t k = 0; k < 2; k++)
+			results[k] = MPSGraphTensorData_initWithData_shape_dataType(memory[k], &states, net.type);
+		for (int round = 0; round < 3; round++) {
+			assert_int_equal(
+				MPSGraphExecutable_runWithMTLCommandQueue_inputsArray_resultsArray_executionDescriptor(
+					executable, NULL, NULL, 0, results, 2, NULL),
+				0);
+			for (size_t k = 0; k < 2; k++) {
+				if (round == 0)
+					memcpy(first[k], memory[k], sizeof first[k]);
+				net_assert_same(memory[k], first[k], net_elements(&states), "gradient");
+			}
+		}
+		MPSGraphTensorData_release(results[0]);
+		MPSGraphTensorData_release(results[1]);
+		MPSGraphExecutable_release(executable);
+		MPSGraphLSTMDescriptor_release(descriptor);
+		MPSGraph_release(graph);
+	}
+}
+
 /* --- switches --- */
 
 static void test_results(void **unused)
@@ -328,7 +425,8 @@ static void test_refused_arguments(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_shorter_methods),     cmocka_unit_test(test_results),
+		cmocka_unit_test(test_shorter_methods),     cmocka_unit_test(test_changing_weights),
+		cmocka_unit_test(test_repeated_gradients),  cmocka_unit_test(test_results),
 		cmocka_unit_test(test_bias_gradient_shape), cmocka_unit_test(test_hard_sigmoid),
 		cmocka_unit_test(test_descriptor),          cmocka_unit_test(test_refused_shapes),
 		cmocka_unit_test(test_refused_arguments),
