@@ -73,10 +73,17 @@ static sluice_status types_check(MPSGraphTensor *const tensors[LSTM_ROLES], stru
 
 static void given_fill(MPSGraphTensor *const tensors[LSTM_ROLES], struct lstm_network *network)
 {
-	network->given[LSTM_INPUT] = tensors[LSTM_ROLE_INPUT_WEIGHT] != NULL;
-	network->given[LSTM_RECURRENT] = 1;
-	network->given[LSTM_BIAS] = tensors[LSTM_ROLE_BIAS] != NULL;
-	network->given[LSTM_PEEPHOLE] = tensors[LSTM_ROLE_PEEPHOLE] != NULL;
+	static const int roles[LSTM_WEIGHTS] = {
+		[LSTM_INPUT] = LSTM_ROLE_INPUT_WEIGHT,
+		[LSTM_RECURRENT] = LSTM_ROLE_RECURRENT_WEIGHT,
+		[LSTM_BIAS] = LSTM_ROLE_BIAS,
+		[LSTM_PEEPHOLE] = LSTM_ROLE_PEEPHOLE,
+	};
+	for (int which = 0; which < LSTM_WEIGHTS; which++) {
+		const MPSGraphTensor *tensor = tensors[roles[which]];
+		network->given[which] = tensor != NULL;
+		network->constant[which] = tensor && tensor->operation->kind == &sluice__mpsgraph_constant;
+	}
 }
 
 /* What all other sizes follow from: those of source and of recurrentWeight. */

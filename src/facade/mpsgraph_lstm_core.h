@@ -21,13 +21,14 @@ struct lstm_network {
 	size_t steps, batch, inputs, hidden, directions;
 	sluice_dtype data;                               /* of all arrays */
 	sluice_activation activations[LSTM_ACTIVATIONS]; /* i f g o, cell */
-	int given[LSTM_WEIGHTS]; /* which weights there are; without input weights x holds the gates' inputs */
-	int reverse;             /* one direction: from the last step to the first */
-	int processing_order;    /* what is made of reversed steps lies as they were processed, not where x is */
-	int forget_last;         /* gates are ordered i g f o instead of i f g o */
-	int peephole_previous;   /* the output gate's peephole sees c[t-1] */
-	int training;            /* keep denormal numbers */
-	int threads;             /* of one call; 0: one */
+	int given[LSTM_WEIGHTS];    /* which weights there are; without input weights x holds the gates' inputs */
+	int constant[LSTM_WEIGHTS]; /* which of them are the same in every call */
+	int reverse;                /* one direction: from the last step to the first */
+	int processing_order;       /* what is made of reversed steps lies as they were processed, not where x is */
+	int forget_last;            /* gates are ordered i g f o instead of i f g o */
+	int peephole_previous;      /* the output gate's peephole sees c[t-1] */
+	int training;               /* keep denormal numbers */
+	int threads;                /* of one call; 0: one */
 	sluice_mask_shape mask_shape;
 };
 

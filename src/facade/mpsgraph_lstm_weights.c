@@ -51,7 +51,8 @@ static int remember(struct lstm_entry *entry, const void *const weights[LSTM_WEI
 			element * sluice__mpsgraph_lstm_weight_count(&entry->network, (enum lstm_weight)which);
 		if (bytes == 0)
 			continue;
-		if (changed || memcmp(kept, weights[which], bytes) != 0) {
+		const int known = entry->loaded && entry->network.constant[which];
+		if (!known && (!entry->loaded || memcmp(kept, weights[which], bytes) != 0)) {
 			memcpy(kept, weights[which], bytes);
 			changed = 1;
 		}
