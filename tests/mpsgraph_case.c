@@ -124,6 +124,12 @@ MPSGraphLSTMDescriptor *mps_descriptor(const struct mps_spec *spec)
 	return descriptor;
 }
 
+/* Names that leave a line some room. */
+#define LSTM_WITHOUT_MASK \
+	MPSGraph_LSTMWithSourceTensor_recurrentWeight_inputWeight_bias_initState_initCell_descriptor_name
+#define GRADIENTS_OF_NOTHING_ELSE \
+	MPSGraph_LSTMGradientsWithSourceTensor_recurrentWeight_sourceGradient_zState_cellOutputFwd_descriptor_name
+
 MPSGraphLSTMResults mps_forward(MPSGraph *graph, MPSGraphTensor *const *in, const MPSGraphLSTMDescriptor *descriptor,
 				int shortest)
 {
@@ -131,8 +137,8 @@ MPSGraphLSTMResults mps_forward(MPSGraph *graph, MPSGraphTensor *const *in, cons
 		return MPSGraph_LSTM(graph, in[MPS_X], in[MPS_R], in[MPS_W], in[MPS_B], in[MPS_H0], in[MPS_C0],
 				     in[MPS_MASK], in[MPS_P], descriptor, NULL);
 	if (in[MPS_W] || in[MPS_B])
-		return MPSGraph_LSTMWithSourceTensor_recurrentWeight_inputWeight_bias_initState_initCell_descriptor_name(
-			graph, in[MPS_X], in[MPS_R], in[MPS_W], in[MPS_B], in[MPS_H0], in[MPS_C0], descriptor, NULL);
+		return LSTM_WITHOUT_MASK(graph, in[MPS_X], in[MPS_R], in[MPS_W], in[MPS_B], in[MPS_H0], in[MPS_C0],
+					 descriptor, NULL);
 	return MPSGraph_LSTMWithSourceTensor_recurrentWeight_initState_initCell_descriptor_name(
 		graph, in[MPS_X], in[MPS_R], in[MPS_H0], in[MPS_C0], descriptor, "lstm");
 }
@@ -156,8 +162,7 @@ MPSGraphLSTMGradientsResults mps_backward(MPSGraph *graph, MPSGraphTensor *const
 			MPSGraph_LSTMGradientsWithSourceTensor_recurrentWeight_sourceGradient_zState_cellOutputFwd_,
 			inputWeight_bias_initState_initCell_descriptor_name)(graph, x, R, dy, z, c, W, b, h0, c0,
 									     descriptor, NULL);
-	return MPSGraph_LSTMGradientsWithSourceTensor_recurrentWeight_sourceGradient_zState_cellOutputFwd_descriptor_name(
-		graph, x, R, dy, z, c, descriptor, NULL);
+	return GRADIENTS_OF_NOTHING_ELSE(graph, x, R, dy, z, c, descriptor, NULL);
 }
 
 /* ------------------------------------------------------------------------------------------------------- case ---- */
