@@ -34,6 +34,8 @@ JUDGES = {
     "bits_time": (["test_bits_time"], ["tests/test_bits_time"]),
     "slots": (["test_slots"], ["tests/test_slots"]),
     "bnns": (["test_bnns"], ["tests/test_bnns"]),
+    "mpsgraph": (["test_mpsgraph_lstm"], ["tests/test_mpsgraph_lstm"]),
+    "mpsgraph_contract": (["test_mpsgraph_lstm_contract"], ["tests/test_mpsgraph_lstm_contract"]),
     "bnns_switches": (["test_bnns_switches"], ["tests/test_bnns_switches"]),
     "bnns_contract": (["test_bnns_contract"], ["tests/test_bnns_contract"]),
     "time": (["sluice_command"], ["tools/sluice", "verify", *TIME]),
