@@ -432,6 +432,35 @@ static void test_variables_carry_a_state(void **unused)
 	mps_feeds_destroy(&stepwise);
 }
 
+/* ---------------------------------------------------------------------------------------------- intermediates ---- */
+
+/* What a node makes lies where nothing lies that it reads: transpositions in place would be seen. */
+static void test_intermediate_tensors_do_not_overlap(void **unused)
+{
+	(void)unused;
+	enum { ROWS = 7, COLUMNS = 5, CHAIN = 9 };
+	struct mps_feeds feeds;
+	struct mps_memory found;
+
+	mps_feeds_create(NULL, &feeds);
+	MPSGraphTensor *const x = mps_feed(&feeds, SLUICE_MPS_SHAPE(ROWS, COLUMNS), 1);
+	MPSGraphTensor *const one = MPSGraph_constantWithScalar_dataType(feeds.graph, 1, MPSDataTypeFloat32);
+	MPSGraphTensor *last = MPSGraph_multiplicationWithPrimaryTensor_secondaryTensor_name(feeds.graph, x, one, NULL);
+
+	for (size_t link = 0; link < CHAIN; link++) {
+		last = MPSGraph_transposeTensor_dimension_withDimension_name(feeds.graph, last, 0, 1, NULL);
+		assert_mps(last);
+	}
+	last = MPSGraph_multiplicationWithPrimaryTensor_secondaryTensor_name(feeds.graph, last, one, NULL);
+	mps_fetch(&feeds, &last, 1, &found);
+	for (size_t row = 0; row < ROWS; row++)
+		for (size_t column = 0; column < COLUMNS; column++)
+			assert_true(((const float *)found.at)[column * ROWS + row] ==
+				    mps_fed(&feeds, x)[row * COLUMNS + column]);
+	mps_memory_destroy(&found);
+	mps_feeds_destroy(&feeds);
+}
+
 /* ------------------------------------------------------------------------------------------------------ seeds ---- */
 
 /* A seed of one run's own is that of the graph for this run alone. */
@@ -488,11 +517,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_executable_is_the_graph),
 #ifdef SLUICE_TEST_WRAPPED
-		cmocka_unit_test(test_only_the_first_run_allocates), cmocka_unit_test(test_memory_does_not_grow),
+		cmocka_unit_test(test_only_the_first_run_allocates),
+		cmocka_unit_test(test_memory_does_not_grow),
 		cmocka_unit_test(test_everything_is_released),
 #endif
-		cmocka_unit_test(test_threads_get_the_bits_of_one),  cmocka_unit_test(test_edited_tensors_are_seen),
-		cmocka_unit_test(test_variables_carry_a_state),      cmocka_unit_test(test_seeds_of_executions),
+		cmocka_unit_test(test_threads_get_the_bits_of_one),
+		cmocka_unit_test(test_edited_tensors_are_seen),
+		cmocka_unit_test(test_variables_carry_a_state),
+		cmocka_unit_test(test_intermediate_tensors_do_not_overlap),
+		cmocka_unit_test(test_seeds_of_executions),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
