@@ -22,6 +22,7 @@ static sluice_status plan_create(struct bench *bench, int single, int training)
 	options.steps = single ? 1 : bench->problem.steps;
 	options.batch = bench->problem.batch;
 	options.training = training;
+	options.tape_mode = bench->problem.tape_mode;
 	bench->outputs = sluice_model_outputs(bench->model);
 	return sluice_plan_create(bench->model, &options, &bench->plan);
 }
@@ -76,6 +77,21 @@ float *bench_random(struct bench *bench, const char *name, size_t count)
 
 /* ----------------------------------------------------------------------------------------------------- passes ---- */
 
+/* What backward starts from: the tape, or gates and c of the forward run. */
+static sluice_status tape_create(struct bench *bench, struct pass *pass)
+{
+	const struct sluice__problem *problem = &bench->problem;
+	const size_t cells = problem->steps * problem->batch * problem->hidden * problem->layers;
+
+	if (problem->tape_mode != SLUICE_TAPE_OUTPUTS) {
+		pass->run.tape = bench_take(bench, sluice_plan_tape_size(bench->plan, problem->steps), 1);
+		return pass->run.tape ? SLUICE_OK : SLUICE_OUT_OF_MEMORY;
+	}
+	pass->run.gates = bench_take(bench, 4 * cells, sizeof(float));
+	pass->run.c = bench_take(bench, cells, sizeof(float));
+	return pass->run.gates && pass->run.c ? SLUICE_OK : SLUICE_OUT_OF_MEMORY;
+}
+
 static sluice_status gradients_create(struct bench *bench, struct pass *pass)
 {
 	const struct sluice__problem *problem = &bench->problem;
@@ -83,14 +99,13 @@ static sluice_status gradients_create(struct bench *bench, struct pass *pass)
 	sluice_gradients *gradients = &pass->gradients;
 
 	sluice_model_parameters(bench->model, &parameters);
-	pass->run.tape = bench_take(bench, sluice_plan_tape_size(bench->plan, problem->steps), 1);
 	*gradients = (sluice_gradients)SLUICE_GRADIENTS_INIT;
 	gradients->dy = bench_random(bench, "dy", rows * bench->outputs);
 	gradients->dx = bench_take(bench, rows * problem->inputs, sizeof(float));
 	gradients->dparameters = bench_take(bench, parameters, sizeof(float));
-	if (!pass->run.tape || !gradients->dy || !gradients->dx || !gradients->dparameters)
+	if (!gradients->dy || !gradients->dx || !gradients->dparameters)
 		return SLUICE_OUT_OF_MEMORY;
-	return SLUICE_OK;
+	return tape_create(bench, pass);
 }
 
 sluice_status pass_create(struct bench *bench, int backward, struct pass *out)
