@@ -91,7 +91,8 @@ enum {
 /* reverse_alignment: where the results of an LSTM that runs in reverse, and not in both directions, are. */
 enum {
 	SLUICE_MPSGRAPH_REVERSE_ALIGNMENT_ALIGNED,   /* index t belongs to index t of the source */
-	SLUICE_MPSGRAPH_REVERSE_ALIGNMENT_PROCESSING /* index 0 is the step that was processed first */
+	SLUICE_MPSGRAPH_REVERSE_ALIGNMENT_PROCESSING /* index 0 is the step that was processed first: of h, c, z, their
+							gradients and a mask [T,N,H]; source and its gradient stay */
 };
 
 typedef struct sluice_mpsgraph_options {
