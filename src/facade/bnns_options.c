@@ -1,18 +1,15 @@
 /* bnns_options.c exists to keep the switches of the process, and to count the seeds of dropout. */
 #include "bnns_internal.h"
+#include "switches.h"
 
 #include <pthread.h>
 #include <stddef.h>
-#include <string.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static sluice_bnns_options current = {.size = sizeof current};
 static uint64_t next_seed;
 
-static const struct {
-	const char *name;
-	size_t at;
-} SWITCHES[] = {
+static const struct switch_field SWITCHES[] = {
 	{"input_weights", offsetof(sluice_bnns_options, input_weights)},
 	{"stacking", offsetof(sluice_bnns_options, stacking)},
 	{"dropout_scaling", offsetof(sluice_bnns_options, dropout_scaling)},
@@ -22,25 +19,9 @@ static const struct {
 	{"padding_rows", offsetof(sluice_bnns_options, padding_rows)},
 };
 
-/* The caller may be of another version: fields that he has not are zero, and fields that we have not must be. */
 static sluice_status options_read(const sluice_bnns_options *given, sluice_bnns_options *options)
 {
-	if (given->size < sizeof given->size)
-		return BNNS_INVALID("options.size is %zu, expected its sizeof", given->size);
-	for (size_t byte = sizeof *options; byte < given->size; byte++)
-		if (((const unsigned char *)given)[byte])
-			return sluice_fail(SLUICE_UNSUPPORTED,
-					   "options uses a field at byte %zu that this version (%s) does not know",
-					   byte, sluice_version());
-	memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
-	options->size = sizeof *options;
-	for (size_t each = 0; each < sizeof SWITCHES / sizeof SWITCHES[0]; each++) {
-		int position;
-		memcpy(&position, (const char *)options + SWITCHES[each].at, sizeof position);
-		if (position != 0 && position != 1)
-			return BNNS_INVALID("options.%s is %d, expected 0 or 1", SWITCHES[each].name, position);
-	}
-	return SLUICE_OK;
+	return sluice__switches_read(given, SWITCHES, sizeof SWITCHES / sizeof SWITCHES[0], sizeof *options, options);
 }
 
 int sluice_bnns_set_options(const sluice_bnns_options *given)

@@ -1,6 +1,7 @@
 /* mpsgraph_graph.c exists to make graphs and their nodes, each checked to belong together, and to set their switches.
  */
 #include "mpsgraph_internal.h"
+#include "switches.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -52,34 +53,16 @@ MPSGraph *MPSGraph_new(void)
 
 /* --- switches --- */
 
-static const struct {
-	const char *name;
-	size_t at;
-} SWITCHES[] = {
+static const struct switch_field SWITCHES[] = {
 	{"peephole_output", offsetof(sluice_mpsgraph_options, peephole_output)},
 	{"training_results", offsetof(sluice_mpsgraph_options, training_results)},
 	{"bias_gradient_shape", offsetof(sluice_mpsgraph_options, bias_gradient_shape)},
 	{"reverse_alignment", offsetof(sluice_mpsgraph_options, reverse_alignment)},
 };
 
-/* The caller may be of another version: fields that he has not are zero, and fields that we have not must be. */
 static sluice_status options_read(const sluice_mpsgraph_options *given, sluice_mpsgraph_options *options)
 {
-	if (given->size < sizeof given->size)
-		return MPS_INVALID("options.size is %zu, expected its sizeof", given->size);
-	for (size_t byte = sizeof *options; byte < given->size; byte++)
-		if (((const unsigned char *)given)[byte])
-			return sluice_fail(SLUICE_UNSUPPORTED,
-					   "options uses a field at byte %zu that this version (%s) does not know",
-					   byte, sluice_version());
-	memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
-	options->size = sizeof *options;
-	for (size_t each = 0; each < sizeof SWITCHES / sizeof SWITCHES[0]; each++) {
-		int position;
-		memcpy(&position, (const char *)options + SWITCHES[each].at, sizeof position);
-		if (position != 0 && position != 1)
-			return MPS_INVALID("options.%s is %d, expected 0 or 1", SWITCHES[each].name, position);
-	}
+	MPS_TRY(sluice__switches_read(given, SWITCHES, sizeof SWITCHES / sizeof SWITCHES[0], sizeof *options, options));
 	if (options->threads < 0)
 		return MPS_INVALID("options.threads is %d, expected 0 or more", options->threads);
 	if (!isfinite(options->hard_sigmoid_slope) || !isfinite(options->hard_sigmoid_offset))
