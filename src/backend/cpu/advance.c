@@ -61,7 +61,7 @@ static void restart(const struct strip *strip, const struct team *team, struct m
 	real *h = pass_piece(pass, pass->plan->map.cut_h[strip->direction]);
 	real *c = pass_piece(pass, pass->plan->map.cut_c[strip->direction]);
 	for (size_t row = 0; row < moment->rows; row++) {
-		const bool cut = strip->cuts->row && strip->cuts->row[moment->t * pass->batch + row];
+		const bool cut = flags_at(strip->cuts, moment->t * pass->batch + row);
 		const real *from_h = cut ? start_h : moment->h_before + row * packed->out_padded;
 		const real *from_c = cut ? start_c : moment->c_before + row * packed->padded;
 		memcpy(h + row * packed->out_padded + h_columns.first, from_h + h_columns.first,

@@ -146,12 +146,6 @@ static struct rows top_gradient(const struct pass *pass, size_t result)
 	return (struct rows){pass_dy_of(pass, layer) + column, pass->batch * row, row};
 }
 
-/* Rows of step t of y. */
-static size_t y_rows(const struct pass *pass, size_t t)
-{
-	return pass->run->last_only ? pass_present(pass) : pass_rows(pass, t);
-}
-
 static void copy_dy(struct pass *pass, struct sluice__range steps)
 {
 	const struct packed_layer *packed = &pass->plan->layers[pass->plan->layer_count - 1];
@@ -161,7 +155,7 @@ static void copy_dy(struct pass *pass, struct sluice__range steps)
 		const struct rows to = top_gradient(pass, result), dy = sluice__pass_dy(pass, separate ? result : 0);
 		const size_t column = separate ? 0 : result * packed->out;
 		for (size_t t = steps.first; array_given(&array) && t < steps.last; t++)
-			for (size_t row = 0; row < y_rows(pass, t); row++)
+			for (size_t row = 0; row < pass_y_rows(pass, t); row++)
 				memcpy((real *)to.at + t * to.step + row * to.row,
 				       dy.at + t * dy.step + row * dy.row + column, packed->out * sizeof(real));
 	}
@@ -176,8 +170,8 @@ static void readout_input(struct pass *pass, struct sluice__range steps)
 		const struct product product = {
 			.first = steps.first,
 			.last = steps.last,
-			.batch = pass->run->last_only ? pass_present(pass) : pass->batch,
-			.when = pass->run->last_only ? NULL : pass->when,
+			.batch = pass_y_batch(pass),
+			.when = pass_y_schedule(pass),
 			.a = sluice__pass_dy(pass, 0),
 			.depth = network->outputs,
 			.width = plan->layers[network->layer_count - 1].out,

@@ -42,9 +42,7 @@ static void store_final(const struct strip *strip, const struct record *record)
 	const struct columns h = strip->out_columns, c = strip->columns;
 	const size_t h_at = layer->h[strip->direction] + h.first, c_at = layer->c[strip->direction] + c.first;
 	for (size_t row = 0; run->final_state && row < pass->batch; row++) {
-		const size_t n = pass_caller_row(pass, row);
-		real *state = (real *)run->final_state +
-			      (run->slots ? run->slots[n] : n) * pass->prepared->network->state_row;
+		real *state = (real *)run->final_state + pass_slot(pass, row) * pass->prepared->network->state_row;
 		const real *initial = pass_initial(pass, row), *from_h = initial + h_at, *from_c = initial + c_at;
 		if (row < pass_present(pass)) {
 			const size_t end = pass_end_of(pass, strip->layer, strip->direction, row, true);
@@ -218,12 +216,6 @@ void sluice__forward_gather_last(struct pass *pass, const struct team *team)
 	team_wait(team);
 }
 
-/* Rows that step t of y has. */
-static size_t y_rows(const struct pass *pass, size_t t)
-{
-	return pass->run->last_only ? pass_present(pass) : pass_rows(pass, t);
-}
-
 /* y of the steps first .. last-1 from the last layer's results. */
 static void copy_output(const struct pass *pass, struct sluice__range steps)
 {
@@ -235,7 +227,7 @@ static void copy_output(const struct pass *pass, struct sluice__range steps)
 		const struct rows y = sluice__pass_y(pass, separate ? result : 0);
 		const size_t column = separate ? 0 : result * packed->out;
 		for (size_t t = steps.first; array_given(&array) && t < steps.last; t++)
-			for (size_t row = 0; row < y_rows(pass, t); row++)
+			for (size_t row = 0; row < pass_y_rows(pass, t); row++)
 				memcpy((real *)y.at + t * y.step + row * y.row + column,
 				       h.at + t * h.step + row * h.row, packed->out * sizeof(real));
 	}
@@ -249,8 +241,8 @@ static void read_out(const struct pass *pass, struct sluice__range steps)
 		const struct product product = {
 			.first = steps.first,
 			.last = steps.last,
-			.batch = pass->run->last_only ? pass_present(pass) : pass->batch,
-			.when = pass->run->last_only ? NULL : pass->when,
+			.batch = pass_y_batch(pass),
+			.when = pass_y_schedule(pass),
 			.a = sluice__pass_output(pass, each),
 			.depth = plan->layers[plan->layer_count - 1].out,
 			.width = pass->prepared->network->outputs,

@@ -69,7 +69,7 @@ static void see_h(const struct known *known, struct gradient_product *product)
 	const size_t padded = known->packed->out_padded, out = known->packed->out, index = known->index;
 	const struct sluice__range own = sluice__share(pass->steps, known->team->index, known->team->count);
 	const struct rows before = {history_before(&known->record.h, 0), pass->batch * padded, padded};
-	const uint8_t *cuts = pass_cuts(pass, index, known->direction)->row;
+	const struct flags *cuts = pass_cuts(pass, index, known->direction);
 	const real *start = pass_start(pass) + known->layer->h[known->direction];
 	product->b = before;
 	if (!pass_masks_h(pass, index)) {
@@ -87,7 +87,7 @@ static void see_h(const struct known *known, struct gradient_product *product)
 			sluice__noise_mask(pass, index, known->direction, t, pass_rows(pass, t), all, to);
 		for (size_t row = 0; row < pass_rows(pass, t); row++) {
 			const real *mask = (changes ? to : kept) + row * padded;
-			const bool cut = cuts && cuts[t * pass->batch + row];
+			const bool cut = flags_at(cuts, t * pass->batch + row);
 			const real *h = cut ? start : before.at + t * before.step + row * padded;
 			for (size_t j = 0; j < out; j++)
 				to[row * padded + j] = mask[j] * h[j];
@@ -313,8 +313,8 @@ void sluice__parameters_readout(struct pass *pass, const struct team *team)
 		sluice__matrix_gradient(&pass->plan->kernels, team, &product);
 	}
 	const struct sum sum = {.steps = pass_y_steps(pass),
-				.batch = pass->run->last_only ? pass_present(pass) : pass->batch,
-				.when = pass->run->last_only ? NULL : pass->when,
+				.batch = pass_y_batch(pass),
+				.when = pass_y_schedule(pass),
 				.a = product.a,
 				.width = network->outputs,
 				.add = product.add,

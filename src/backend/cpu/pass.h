@@ -171,6 +171,12 @@ static inline bool flags_any(const struct flags *flags, size_t t)
 	return flags->step && flags->step[t];
 }
 
+/* Whether a row of a step has a flag; place: step * batch + row. */
+static inline bool flags_at(const struct flags *flags, size_t place)
+{
+	return flags->row && flags->row[place];
+}
+
 /* The row of state that a layer starts from where none is given. */
 static inline const real *pass_start(const struct pass *pass)
 {
@@ -187,6 +193,23 @@ static inline bool pass_tapes_reals(const struct pass *pass)
 static inline size_t pass_y_steps(const struct pass *pass)
 {
 	return pass->run->last_only ? 1 : pass->steps;
+}
+
+/* Rows that y may have in a step, and which of them it has in which steps: of its last steps those that have any. */
+static inline size_t pass_y_batch(const struct pass *pass)
+{
+	return pass->run->last_only ? pass_present(pass) : pass->batch;
+}
+
+static inline const struct schedule *pass_y_schedule(const struct pass *pass)
+{
+	return pass->run->last_only ? &sluice__schedule_plain : pass->when;
+}
+
+/* Rows of step t of y: 0 .. result-1. */
+static inline size_t pass_y_rows(const struct pass *pass, size_t t)
+{
+	return pass->run->last_only ? pass_present(pass) : pass_rows(pass, t);
 }
 
 /* Whether y has any gradient. */
@@ -315,14 +338,19 @@ struct columns {
 };
 struct columns sluice__pass_columns(const struct pass *pass, size_t width, size_t first, size_t last);
 
+/* The row of the caller's states that a row of the run has. */
+static inline size_t pass_slot(const struct pass *pass, size_t row)
+{
+	const size_t n = pass_caller_row(pass, row);
+	return pass->run->slots ? pass->run->slots[n] : n;
+}
+
 /* The row of state that a row of the run starts from. */
 static inline const real *pass_initial(const struct pass *pass, size_t row)
 {
-	const sluice_run *run = pass->run;
-	const size_t n = pass_caller_row(pass, row);
-	if (!run->initial_state)
+	if (!pass->run->initial_state)
 		return pass_start(pass);
-	return (const real *)run->initial_state + (run->slots ? run->slots[n] : n) * pass->prepared->network->state_row;
+	return (const real *)pass->run->initial_state + pass_slot(pass, row) * pass->prepared->network->state_row;
 }
 
 /* These columns of the states before every row's first step, from offset `at` of a row of state, into a history. */

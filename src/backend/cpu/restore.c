@@ -55,7 +55,7 @@ static void hold_h(const struct strip *strip, const struct history *h, size_t t)
 	const struct flags *cuts = pass_cuts(pass, strip->layer, strip->direction);
 	const real *start = pass_start(pass) + pass->prepared->network->layers[strip->layer].h[strip->direction];
 	for (size_t row = 0; row < pass_rows(pass, t); row++) {
-		const bool cut = cuts->row && cuts->row[first + row];
+		const bool cut = flags_at(cuts, first + row);
 		const real *from = cut ? start : history_before(h, t) + row * padded;
 		if (pass->when->holds.row[first + row])
 			memcpy(history_at(h, t) + row * padded + columns.first, from + columns.first,

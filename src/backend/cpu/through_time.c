@@ -156,8 +156,7 @@ static struct sluice__cell_backward cell_of(const struct back *back, size_t t)
 
 static bool is_cut(const struct back *back, size_t t, size_t row)
 {
-	const struct flags *cuts = pass_cuts(back->pass, back->layer, back->direction);
-	return cuts->row && cuts->row[t * back->pass->batch + row];
+	return flags_at(pass_cuts(back->pass, back->layer, back->direction), t * back->pass->batch + row);
 }
 
 /* c before a step some of whose rows come from the start: a copy, own columns. */
