@@ -195,7 +195,31 @@ typedef enum sluice_mask_shape {
 	SLUICE_MASK_STEP      /* [T,N,.] */
 } sluice_mask_shape;
 
-typedef enum sluice_peephole { SLUICE_PEEPHOLE_NONE, SLUICE_PEEPHOLE_DIAGONAL, SLUICE_PEEPHOLE_FULL } sluice_peephole;
+typedef enum sluice_peephole {
+	SLUICE_PEEPHOLE_NONE,
+	SLUICE_PEEPHOLE_DIAGONAL, /* one number for each unit; of images for each channel, at all places */
+	SLUICE_PEEPHOLE_FULL,     /* a matrix; of images a convolution */
+	SLUICE_PEEPHOLE_ELEMENT   /* of images: one number for each channel at each place */
+} sluice_peephole;
+
+/* What a convolution sees around an image: always zeros, so many. */
+typedef enum sluice_border {
+	SLUICE_BORDER_SAME, /* as many as the centre of the kernel, height >> 1 and width >> 1, needs to reach every
+			       place of the image: without stride the result is as large as the image */
+	SLUICE_BORDER_NONE, /* none: the kernel stays inside */
+	SLUICE_BORDER_GIVEN /* top, left, bottom, right */
+} sluice_border;
+
+/* One convolution of a layer; zero means default throughout. */
+typedef struct sluice_convolution {
+	size_t height, width;          /* of the kernel; 0: 1 */
+	size_t dilation_y, dilation_x; /* distance of its taps; 0: 1 */
+	size_t groups; /* output channels of each gate, and input channels, fall into so many parts that see only each
+			  other; 0: 1 */
+	size_t stride_y, stride_x; /* distance of the places where the kernel is laid; of the input only; 0: 1 */
+	sluice_border border;
+	size_t top, left, bottom, right; /* zeros, if border says so */
+} sluice_convolution;
 
 typedef enum sluice_layout {
 	SLUICE_TIME_MAJOR, /* [T,N,width] */
@@ -279,6 +303,10 @@ typedef struct sluice_layer {
 	sluice_combination combination; /* bidirectional layers; default concatenate */
 	int learned_start; /* 1: h and c start from parameters of the layer where no initial state is given, and at
 			      resets; 0: from zeros */
+	/* Of images; zero otherwise. The last two keep the size of what they see. */
+	sluice_convolution input_convolution;     /* W */
+	sluice_convolution recurrent_convolution; /* R */
+	sluice_convolution memory_convolution;    /* V, if the peephole is full */
 } sluice_layer;
 #define SLUICE_LAYER_INIT SLUICE_SIZED(sluice_layer)
 
@@ -289,7 +317,8 @@ typedef struct sluice_description {
 	size_t layer_count;         /* at least 1, at most 127 */
 	const sluice_layer *layers; /* [layer_count]; the stride is layers[0].size */
 	size_t outputs;             /* width of the read-out y = h W^T + b; 0: none, y is the last layer's result. Not
-				       above a layer with separate results */
+				       above a layer with separate results. Of images: at each place */
+	size_t image_height, image_width; /* of x; 0: none. With images the layers are ConvLSTMs: see "Images" */
 } sluice_description;
 #define SLUICE_DESCRIPTION_INIT SLUICE_SIZED(sluice_description)
 
@@ -304,8 +333,13 @@ SLUICE_API void sluice_model_destroy(sluice_model *model);
 /* The model's own copy of its description; valid as long as the model. */
 SLUICE_API const sluice_description *sluice_model_description(const sluice_model *model);
 
-/* Width of y: the read-out's, else that of the last layer's result, and of each if they are separate. */
+/* Width of y: the read-out's, else that of the last layer's result, and of each if they are separate. Of images: all
+ * of its numbers, places times channels. */
 SLUICE_API size_t sluice_model_outputs(const sluice_model *model);
+
+/* Size of the images that a layer puts out, and of x for layer = layer_count. 0 and 0 without images. Errors:
+ * INVALID_ARGUMENT. */
+SLUICE_API sluice_status sluice_model_image(const sluice_model *model, size_t layer, size_t *height, size_t *width);
 
 /* The canonical parameter block: count floats, tensors at 64-byte offsets with zeros in the gaps. Optimizers work on
  * the block as one vector; gradients and moments have the same layout. Change it, then call sluice_plan_update on every
@@ -318,7 +352,9 @@ typedef struct sluice_parameter {
 	const char *name; /* as PyTorch's nn.LSTM: weight_ih_l0 [4H,I], weight_hh_l0_reverse [4H,width of h], bias_l0
 			     [4H], weight_hr_l0 [projection,H]; peephole_l0 [4,H] or [4H,H] if full; prelu_l0 [5,H],
 			     slopes of the gates i f g o and the cell output; start_h_l0 [width of h], start_c_l0 [H];
-			     readout.weight, readout.bias */
+			     readout.weight, readout.bias. Of images: weight_ih_l0 [4H, height, width, I/groups] of
+			     the kernel, which counts as one row for each of 4H; weight_hh_l0 and full peepholes
+			     likewise; peephole_l0 [4H, Y X] if there is one for each element */
 	size_t offset;    /* in floats */
 	size_t rows, columns; /* a vector has one column */
 } sluice_parameter;
@@ -353,6 +389,11 @@ typedef struct sluice_weights {
 	ptrdiff_t projection_row, projection_column;
 	const void *prelu[5]; /* [H] slopes of the PReLUs of gates i f g o (always in this order) and cell output */
 	const void *start_h, *start_c; /* [P], [H] of a learned start; NULL: zeros */
+	/* Of images I, P and H are channels, and each is behind the rows and columns of a kernel: [4H, height, width,
+	 * I/groups] (OHWI). Strides from row to row and from column to column of the kernel; zero means without gaps.
+	 * PyTorch's OIHW: input_y = width, input_x = 1, input_column = height width. Of peepholes for each element,
+	 * [4H, Y, X], they are the strides of the image, peephole_row that of the channels. */
+	ptrdiff_t input_y, input_x, recurrent_y, recurrent_x, peephole_y, peephole_x;
 } sluice_weights;
 #define SLUICE_WEIGHTS_INIT SLUICE_SIZED(sluice_weights)
 
@@ -368,7 +409,8 @@ SLUICE_API sluice_status sluice_model_set_readout(sluice_model *model, const flo
 typedef struct sluice_initialization {
 	size_t size;
 	uint64_t seed;
-	float scale;       /* weights are uniform in [-scale, scale]; 0: 1/sqrt(H), and 1/sqrt(D*H) for the read-out */
+	float scale;       /* weights are uniform in [-scale, scale]; 0: 1/sqrt(H), of images over the kernel of R, too,
+			      and 1/sqrt(D*H) for the read-out */
 	float forget_bias; /* added to the forget gate's bias; biases are otherwise zero */
 } sluice_initialization;
 #define SLUICE_INITIALIZATION_INIT SLUICE_SIZED(sluice_initialization)
@@ -451,7 +493,11 @@ SLUICE_API sluice_status sluice_state_read(const sluice_plan *plan, const void *
  *
  * Time. Without lengths every row has all T steps. A step that a row has not costs nothing: x and flags are not read
  * there, and what the run puts out there is zero. EQUATIONS.md, "Time", says what lengths, resets and holds mean for
- * each direction. */
+ * for each direction.
+ *
+ * Images. Where the description has images, a row of x is one: [Y,X,I], channels last; so is one of y, of the size that
+ * the last layer puts out. Widths count all numbers of a row: h and c of a layer and direction are [Y,X,P] and [Y,X,H],
+ * in states too, and S and C are the sums of their sizes; gates are [Y,X,4H]. EQUATIONS.md, "Images". */
 typedef struct sluice_run {
 	size_t size;
 	size_t steps, batch;       /* T and N of this call, at most the plan's; zero: the plan's */
