@@ -10,6 +10,8 @@
 #define NUMBER_MAX \
 	100000000u /* of every number: far beyond use, and no product of three overflows a double's integers */
 
+#define KERNEL_MAX 9 /* rows and columns: far beyond use, too */
+
 /* What an option sets. Options of one group contradict each other. */
 enum group {
 	LAYERS,
@@ -33,6 +35,9 @@ enum group {
 	TAPE,
 	KERNEL,
 	AREA,
+	DILATION,
+	STRIDE,
+	CHANNEL_GROUPS,
 	TYPE,
 	GROUPS
 };
@@ -63,6 +68,7 @@ APPLY(set_alternating, problem->alternating = 1)
 APPLY(set_peephole, problem->peephole = SLUICE_PEEPHOLE_DIAGONAL; problem->peephole_previous = 1)
 APPLY(set_peephole_full, problem->peephole = SLUICE_PEEPHOLE_FULL)
 APPLY(set_peephole_new, problem->peephole = SLUICE_PEEPHOLE_DIAGONAL)
+APPLY(set_peephole_element, problem->peephole = SLUICE_PEEPHOLE_ELEMENT)
 APPLY(set_projection, problem->projection = number)
 APPLY(set_mask, problem->mask = 1)
 APPLY(set_resets, problem->resets = 1)
@@ -84,6 +90,9 @@ APPLY(set_input_identity, problem->input = SLUICE_INPUT_IDENTITY)
 APPLY(set_recompute, problem->tape_mode = SLUICE_TAPE_RECOMPUTE)
 APPLY(set_outputs, problem->tape_mode = SLUICE_TAPE_OUTPUTS)
 APPLY(set_kernel, problem->kernel = number)
+APPLY(set_dilation, problem->dilation = number)
+APPLY(set_stride, problem->stride = number)
+APPLY(set_groups, problem->groups = number)
 APPLY(set_f64, problem->dtype = SLUICE_F64)
 APPLY(set_bf16, problem->dtype = SLUICE_BF16)
 APPLY(set_f16, problem->dtype = SLUICE_F16)
@@ -103,6 +112,7 @@ static const struct option OPTIONS[] = {
 	{"alt", DIRECTION, 0, set_alternating},
 	{"peepfull", PEEPHOLE, 0, set_peephole_full},
 	{"peepnew", PEEPHOLE, 0, set_peephole_new},
+	{"peepelement", PEEPHOLE, 0, set_peephole_element},
 	{"peep", PEEPHOLE, 0, set_peephole},
 	{"proj", PROJECTION, 1, set_projection},
 	{"mask", MASK, 0, set_mask},
@@ -122,6 +132,9 @@ static const struct option OPTIONS[] = {
 	{"recompute", TAPE, 0, set_recompute},
 	{"outputs", TAPE, 0, set_outputs},
 	{"conv", KERNEL, 1, set_kernel},
+	{"dilate", DILATION, 1, set_dilation},
+	{"stride", STRIDE, 1, set_stride},
+	{"groups", CHANNEL_GROUPS, 1, set_groups},
 	{"f64", TYPE, 0, set_f64},
 	{"bf16", TYPE, 0, set_bf16},
 	{"f16", TYPE, 0, set_f16},
@@ -149,7 +162,11 @@ const char *sluice__problem_grammar(void)
 	       "  zone | rdrop | dconn  zoneout 0.15 of h, 0.3 of c | dropout of h | of R, 0.25; in training runs\n"
 	       "  nox | idx             x holds the gates (i is 4 h of each direction) | is added to every gate\n"
 	       "  recompute | outputs   backward computes the gates again | starts from gates and cells\n"
-	       "  conv<size>y<rows>x<columns>   ConvLSTM; inputs and hidden are channels\n"
+	       "  conv<size>y<rows>x<columns>   ConvLSTM: kernels of 1 to 9 in square over images; i and h are "
+	       "channels\n"
+	       "  dilate<n> | stride<n> | groups<n>   with conv: of all kernels | of the first layer's input | of all "
+	       "channels\n"
+	       "  peepelement           with conv: a peephole for each element, the output gate sees the new cell\n"
 	       "  f64 | bf16 | f16 | int8 | tf32   data type (default f32)\n"
 	       "For example: t25n16i512h512, t50n8h128l2bi, t100n1i40h256bf16\n";
 }
@@ -222,6 +239,34 @@ static sluice_status options_read(const char *text, const char *place, struct sl
 	return SLUICE_OK;
 }
 
+/* Numbers and words that contradict each other. */
+static const char *contradiction(const struct sluice__problem *problem)
+{
+	size_t groups = problem->groups ? problem->groups : 1;
+	int of_images =
+		problem->dilation || problem->stride || problem->groups || problem->peephole == SLUICE_PEEPHOLE_ELEMENT;
+
+	if (problem->layers > SLUICE__LAYERS_MAX)
+		return "at most 127 layers are possible";
+	if (problem->alternating && problem->layers < 2)
+		return "alt needs l2 or more";
+	if (problem->combination != SLUICE_CONCATENATE && problem->direction != SLUICE_BIDIRECTIONAL)
+		return "add and sep need bi";
+	if (problem->padding == SLUICE_PADDING_LEFT && problem->lengths != SLUICE__LENGTHS_RANDOM)
+		return "left needs len";
+	if (of_images && !problem->kernel)
+		return "dilate, stride, groups and peepelement need conv";
+	if (problem->kernel > KERNEL_MAX)
+		return "conv goes up to 9";
+	if (problem->stride && problem->input != SLUICE_INPUT_WEIGHTS)
+		return "stride needs input weights: neither nox nor idx";
+	if (problem->input == SLUICE_INPUT_WEIGHTS && problem->inputs % groups)
+		return "groups must divide the inputs";
+	if (problem->hidden % groups || problem->projection % groups)
+		return "groups must divide h and its projection";
+	return NULL;
+}
+
 static size_t directions_of(const struct sluice__problem *problem)
 {
 	return problem->direction == SLUICE_BIDIRECTIONAL ? 2 : 1;
@@ -236,7 +281,7 @@ static size_t default_inputs(const struct sluice__problem *problem)
 sluice_status sluice__problem_parse(const char *text, struct sluice__problem *out)
 {
 	struct sluice__problem problem = {.layers = 1};
-	const char *place = text;
+	const char *place = text, *why;
 	sluice_status status;
 
 	if (!text)
@@ -254,14 +299,9 @@ sluice_status sluice__problem_parse(const char *text, struct sluice__problem *ou
 		return status;
 	if (!problem.inputs)
 		problem.inputs = default_inputs(&problem);
-	if (problem.layers > SLUICE__LAYERS_MAX)
-		return refuse(text, text + strlen(text), "at most 127 layers are possible");
-	if (problem.alternating && problem.layers < 2)
-		return refuse(text, text + strlen(text), "alt needs l2 or more");
-	if (problem.combination != SLUICE_CONCATENATE && problem.direction != SLUICE_BIDIRECTIONAL)
-		return refuse(text, text + strlen(text), "add and sep need bi");
-	if (problem.padding == SLUICE_PADDING_LEFT && problem.lengths != SLUICE__LENGTHS_RANDOM)
-		return refuse(text, text + strlen(text), "left needs len");
+	why = contradiction(&problem);
+	if (why)
+		return refuse(text, text + strlen(text), why);
 	*out = problem;
 	return SLUICE_OK;
 }
@@ -274,6 +314,13 @@ static void append(char *text, const char *word, size_t number)
 	snprintf(text + length, SLUICE__PROBLEM_TEXT - length, number ? "%s%zu" : "%s", word, number);
 }
 
+/* The same, or nothing where the number is 0. */
+static void append_number(char *text, const char *word, size_t number)
+{
+	if (number)
+		append(text, word, number);
+}
+
 void sluice__problem_print(const struct sluice__problem *problem, char *text)
 {
 	static const char *const DIRECTIONS[] = {"", "rev", "bi"};
@@ -281,6 +328,7 @@ void sluice__problem_print(const struct sluice__problem *problem, char *text)
 	static const char *const INPUTS[] = {"", "idx", "nox"};
 	static const char *const TAPES[] = {"", "recompute", "outputs"};
 	static const char *const COMBINATIONS[] = {"", "add", "sep"};
+	static const char *const PEEPHOLES[] = {"", "peepnew", "peepfull", "peepelement"};
 
 	text[0] = '\0';
 	append(text, "t", problem->steps);
@@ -292,12 +340,8 @@ void sluice__problem_print(const struct sluice__problem *problem, char *text)
 		append(text, "l", problem->layers);
 	append(text, problem->alternating ? "alt" : DIRECTIONS[problem->direction], 0);
 	append(text, COMBINATIONS[problem->combination], 0);
-	if (problem->peephole == SLUICE_PEEPHOLE_FULL)
-		append(text, "peepfull", 0);
-	if (problem->peephole == SLUICE_PEEPHOLE_DIAGONAL)
-		append(text, problem->peephole_previous ? "peep" : "peepnew", 0);
-	if (problem->projection)
-		append(text, "proj", problem->projection);
+	append(text, problem->peephole_previous ? "peep" : PEEPHOLES[problem->peephole], 0);
+	append_number(text, "proj", problem->projection);
 	append(text, problem->mask ? "mask" : "", 0);
 	append(text, problem->resets ? "reset" : "", 0);
 	append(text, problem->holds ? "hold" : "", 0);
@@ -318,6 +362,9 @@ void sluice__problem_print(const struct sluice__problem *problem, char *text)
 		append(text, "y", problem->rows);
 		append(text, "x", problem->columns);
 	}
+	append_number(text, "dilate", problem->dilation);
+	append_number(text, "stride", problem->stride);
+	append_number(text, "groups", problem->groups);
 	append(text, problem->tf32 ? "tf32" : TYPES[problem->dtype], 0);
 }
 
@@ -346,6 +393,30 @@ static sluice_input input_of(const struct sluice__problem *problem, size_t layer
 	return SLUICE_INPUT_WEIGHTS;
 }
 
+/* A kernel of the problem, over what has a stride if there is one. */
+static sluice_convolution convolution_of(const struct sluice__problem *problem, size_t stride)
+{
+	return (sluice_convolution){
+		.height = problem->kernel,
+		.width = problem->kernel,
+		.dilation_y = problem->dilation,
+		.dilation_x = problem->dilation,
+		.groups = problem->groups,
+		.stride_y = stride,
+		.stride_x = stride,
+	};
+}
+
+/* Kernels of everything that has weights. */
+static void convolutions_describe(const struct sluice__problem *problem, size_t index, sluice_layer *layer)
+{
+	if (layer->input == SLUICE_INPUT_WEIGHTS)
+		layer->input_convolution = convolution_of(problem, index == 0 ? problem->stride : 0);
+	layer->recurrent_convolution = convolution_of(problem, 0);
+	if (layer->peephole == SLUICE_PEEPHOLE_FULL)
+		layer->memory_convolution = convolution_of(problem, 0);
+}
+
 static void activations_harden(sluice_layer *layer)
 {
 	const sluice_activation gate = {SLUICE_ACTIVATION_HARD_SIGMOID, 0.2f, 0.5f, 0};
@@ -370,6 +441,8 @@ static void layer_describe(const struct sluice__problem *problem, size_t index, 
 	layer->coupled = problem->coupled;
 	layer->combination = problem->combination;
 	layer->learned_start = problem->learned_start;
+	if (problem->kernel)
+		convolutions_describe(problem, index, layer);
 	if (problem->hard)
 		activations_harden(layer);
 	if (problem->clip) {
@@ -389,15 +462,14 @@ sluice_status sluice__problem_describe(const struct sluice__problem *problem, st
 {
 	if (problem->dtype == SLUICE_I8 || problem->tf32)
 		return sluice_fail(SLUICE_UNSUPPORTED, "a problem's data type cannot be int8 or tf32 yet");
-	if (problem->kernel)
-		return sluice_fail(SLUICE_UNSUPPORTED, "ConvLSTM (conv%zu) is not implemented", problem->kernel);
-
 	for (size_t layer = 0; layer < problem->layers; layer++)
 		layer_describe(problem, layer, &out->layers[layer]);
 	out->description = (sluice_description)SLUICE_DESCRIPTION_INIT;
 	out->description.inputs = problem->inputs;
 	out->description.layer_count = problem->layers;
 	out->description.layers = out->layers;
+	out->description.image_height = problem->rows;
+	out->description.image_width = problem->columns;
 	return SLUICE_OK;
 }
 
@@ -429,17 +501,29 @@ sluice_status sluice__problem_set(const struct sluice__problem *problem, struct 
 	return SLUICE_OK;
 }
 
+/* Places of the images that all layers put out; 1 without images. */
+static double places_of(const struct sluice__problem *problem)
+{
+	size_t stride = problem->stride ? problem->stride : 1;
+
+	if (!problem->kernel)
+		return 1;
+	return (double)((problem->rows - 1) / stride + 1) * (double)((problem->columns - 1) / stride + 1);
+}
+
 double sluice__problem_flops(const struct sluice__problem *problem)
 {
+	size_t groups = problem->groups ? problem->groups : 1;
 	double hidden = (double)problem->hidden, width = (double)width_of(problem);
 	double directions = (double)directions_of(problem), gates = problem->coupled ? 3 : 4, products = 0;
+	double rows = gates * hidden * (problem->kernel ? (double)(problem->kernel * problem->kernel) : 1);
 
 	for (size_t layer = 0; layer < problem->layers; layer++) {
 		if (input_of(problem, layer) == SLUICE_INPUT_WEIGHTS)
-			products += gates * hidden * (double)inputs_of(problem, layer);
-		products += gates * hidden * width;
+			products += rows * (double)(inputs_of(problem, layer) / groups);
+		products += rows * (double)(width_of(problem) / groups);
 		products += problem->projection ? width * hidden : 0;
-		products += problem->peephole == SLUICE_PEEPHOLE_FULL ? gates * hidden * hidden : 0;
+		products += problem->peephole == SLUICE_PEEPHOLE_FULL ? rows * (double)(problem->hidden / groups) : 0;
 	}
-	return 2 * products * directions * (double)problem->batch * (double)problem->steps;
+	return 2 * products * directions * places_of(problem) * (double)problem->batch * (double)problem->steps;
 }

@@ -11,7 +11,7 @@
 #include "sluice/sluice.h"
 
 #define SLUICE__LAYERS_MAX 127
-#define SLUICE__PROBLEM_TEXT 200 /* bytes that hold every canonical problem string */
+#define SLUICE__PROBLEM_TEXT 256 /* bytes that hold every canonical problem string */
 
 /* One parsed problem. Every option of the grammar has a field, whether the library implements it or not. */
 struct sluice__problem {
@@ -31,6 +31,8 @@ struct sluice__problem {
 	sluice_input input; /* of the first layer, and of others where it can be */
 	sluice_tape_mode tape_mode;
 	size_t kernel, rows, columns; /* ConvLSTM: kernel x kernel over rows x columns; 0: a plain LSTM */
+	size_t dilation, groups;      /* of every kernel; 0: 1 */
+	size_t stride;                /* of the first layer's input; 0: 1 */
 	sluice_dtype dtype;
 	int tf32; /* products in TF32; dtype stays f32 */
 };
@@ -51,7 +53,7 @@ sluice_status sluice__problem_parse(const char *text, struct sluice__problem *ou
 void sluice__problem_print(const struct sluice__problem *problem, char *text);
 
 /* Describes the problem's network to the library. Errors: UNSUPPORTED for what the library has no place for (int8,
- * TF32, ConvLSTM); all other options are the library's to accept or to refuse. */
+ * TF32); all other options are the library's to accept or to refuse. */
 sluice_status sluice__problem_describe(const struct sluice__problem *problem, struct sluice__problem_model *out);
 
 /* Describes the problem, and how it is planned and run; out points to the model. Errors: as sluice__problem_describe.
@@ -60,7 +62,8 @@ sluice_status sluice__problem_set(const struct sluice__problem *problem, struct 
 				  struct sluice__setting *out);
 
 /* Floating-point operations of one forward pass: two for each element of W, R, P and full V, for each row and each of
- * all T steps, and nothing else; of a plain layer 2*4*H*(I+H). A backward pass is counted as twice that. */
+ * all T steps, and nothing else; of a plain layer 2*4*H*(I+H). Of images likewise for each place, whether a tap lies
+ * inside or not. A backward pass is counted as twice that. */
 double sluice__problem_flops(const struct sluice__problem *problem);
 
 #endif

@@ -12,9 +12,9 @@
 #include "data.h"
 #include "problem.h"
 
-#define LONGEST                                                                                          \
-	"t100000000n100000000i99999999h100000000l127biaddpeepfullproj100000000maskresetholdlenleftlearn" \
-	"coupledcliphardzonerdropdconnidxrecomputeconv100000000y100000000x100000000bf16"
+#define LONGEST                                                                                             \
+	"t100000000n100000000i99999999h100000000l127biaddpeepelementproj100000000maskresetholdlenleftlearn" \
+	"coupledcliphardzonerdropdconnidxrecomputeconv9y100000000x100000000dilate100000000groups100000000bf16"
 
 /* Every string is canonical: parsing and printing gives it again. */
 static void test_round_trip(void **state)
@@ -44,6 +44,9 @@ static void test_round_trip(void **state)
 		"t9n2i5h5binox",
 		"t9n2h5idxrecompute",
 		"t9n2h5outputsbf16",
+		"t9n2i4h6peepfullproj2conv4y8x16dilate2stride3groups2",
+		"t9n2h5peepelementconv1y1x1",
+		"t9n2h5idxconv9y3x2dilate4groups5int8",
 		LONGEST,
 	};
 
@@ -91,7 +94,13 @@ static void test_fields(void **state)
 	assert_int_equal(problem.lengths, SLUICE__LENGTHS_RANDOM);
 	assert_int_equal(problem.padding, SLUICE_PADDING_LEFT);
 	assert_int_equal(problem.combination, SLUICE_SEPARATE);
-	assert_true(problem.holds && problem.learned_start && !problem.resets);
+	assert_true(problem.holds && problem.learned_start && !problem.resets && !problem.kernel);
+	assert_int_equal(sluice__problem_parse("t7n3i4h6groups2stride3y4x9conv5peepelementdilate2l2", &problem),
+			 SLUICE_OK);
+	assert_true(problem.rows == 4 && problem.columns == 9 && problem.kernel == 5);
+	assert_true(problem.groups == 2 && problem.stride == 3 && problem.dilation == 2);
+	assert_int_equal(problem.peephole, SLUICE_PEEPHOLE_ELEMENT);
+	assert_int_equal(problem.peephole_previous, 0);
 }
 
 static void test_refused(void **state)
@@ -134,6 +143,22 @@ static void test_refused(void **state)
 		"t5n2h3y2x2",
 		"t5n2h3conv3y2",
 		"t5n2h3conv3y2x",
+		"t5n2h3conv10y2x2",
+		"t5n2h3conv0y2x2",
+		"t5n2h3conv3y2x2conv3",
+		"t5n2h3stride2",
+		"t5n2h3dilate2",
+		"t5n2h3groups3",
+		"t5n2h3peepelement",
+		"t5n2h3conv3y2x2dilate",
+		"t5n2h3conv3y2x2stride0",
+		"t5n2h3conv3y2x2stride2stride2",
+		"t5n2h3conv3y2x2stride2idx",
+		"t5n2h3noxconv3y2x2stride2",
+		"t5n2i4h3conv3y2x2groups3",
+		"t5n2i3h4conv3y2x2groups3",
+		"t5n2h3proj4conv3y2x2groups3",
+		"t5n2h3peepelementpeepfullconv3y2x2",
 		"t5n2h3proj",
 		"t5n2h3zz",
 		"t100000001n2h3",
@@ -176,6 +201,11 @@ static void test_flops(void **state)
 		{"t3n2i5h7l2alt", 2. * 4 * 7 * (12 + 14) * 2 * 3},
 		{"t3n2i5h7l2biaddlenresethold", 2. * 2 * 4 * 7 * (12 + 14) * 2 * 3},
 		{"t3n2h7l3bisepidxlearn", 2. * 2 * 4 * 7 * (7 + 7 + 7) * 2 * 3},
+		{"t3n2i5h7conv3y8x6", 2. * 4 * 7 * 9 * 12 * 48 * 2 * 3},
+		{"t3n2i5h7conv4y8x6dilate3len", 2. * 4 * 7 * 16 * 12 * 48 * 2 * 3},
+		{"t3n2i5h7l2conv3y8x6stride3", 2. * 4 * 7 * 9 * (12 + 14) * (3 * 2) * 2 * 3},
+		{"t3n2i3h9bipeepfullproj6conv5y8x6groups3", 2. * 2 * (4 * 9 * 25 * (1 + 2 + 3) + 6 * 9) * 48 * 2 * 3},
+		{"t3n2h7coupledidxpeepelementconv3y8x6", 2. * 3 * 7 * 9 * 7 * 48 * 2 * 3},
 	};
 
 	(void)state;
@@ -221,10 +251,50 @@ static void test_description(void **state)
 	}
 }
 
+/* Of images every product has its kernel, and the first input alone a stride. */
+static void test_images(void **state)
+{
+	static struct sluice__problem_model model;
+	struct sluice__problem problem;
+
+	(void)state;
+	assert_int_equal(sluice__problem_parse("t3n2i6h8l2bipeepfullconv4y5x9dilate2stride3groups2", &problem),
+			 SLUICE_OK);
+	assert_int_equal(sluice__problem_describe(&problem, &model), SLUICE_OK);
+	assert_int_equal(model.description.image_height, 5);
+	assert_int_equal(model.description.image_width, 9);
+	assert_int_equal(model.description.inputs, 6);
+	for (size_t layer = 0; layer < 2; layer++) {
+		const sluice_layer *one = &model.description.layers[layer];
+		const sluice_convolution *all[] = {&one->input_convolution, &one->recurrent_convolution,
+						   &one->memory_convolution};
+
+		for (size_t index = 0; index < 3; index++) {
+			size_t stride = layer == 0 && index == 0 ? 3 : 0;
+
+			assert_true(all[index]->height == 4 && all[index]->width == 4);
+			assert_true(all[index]->dilation_y == 2 && all[index]->dilation_x == 2);
+			assert_true(all[index]->stride_y == stride && all[index]->stride_x == stride);
+			assert_int_equal(all[index]->groups, 2);
+			assert_int_equal(all[index]->border, SLUICE_BORDER_SAME);
+		}
+	}
+	assert_int_equal(sluice__problem_parse("t3n2h8idxpeepelementconv3y5x9", &problem), SLUICE_OK);
+	assert_int_equal(sluice__problem_describe(&problem, &model), SLUICE_OK);
+	assert_int_equal(model.layers[0].peephole, SLUICE_PEEPHOLE_ELEMENT);
+	assert_int_equal(model.layers[0].input_convolution.height, 0);
+	assert_int_equal(model.layers[0].recurrent_convolution.height, 3);
+	assert_int_equal(model.layers[0].memory_convolution.height, 0);
+	assert_int_equal(sluice__problem_parse("t3n2h8peepfull", &problem), SLUICE_OK);
+	assert_int_equal(sluice__problem_describe(&problem, &model), SLUICE_OK);
+	assert_true(!model.description.image_height && !model.description.image_width);
+	assert_int_equal(model.layers[0].recurrent_convolution.height, 0);
+}
+
 /* How a problem is planned and run; and what nothing implements yet. */
 static void test_setting(void **state)
 {
-	static const char *const UNSUPPORTED[] = {"t3n2i5h7conv3y2x2", "t3n2h7int8", "t3n2h7tf32"};
+	static const char *const UNSUPPORTED[] = {"t3n2h7int8", "t3n2h7conv3y2x2tf32"};
 	static struct sluice__problem_model model;
 	struct sluice__problem problem;
 	struct sluice__setting setting;
@@ -283,9 +353,9 @@ static void test_data(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_fields),      cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_flops),      cmocka_unit_test(test_description), cmocka_unit_test(test_setting),
-		cmocka_unit_test(test_data),
+		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_fields), cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_flops),      cmocka_unit_test(test_images), cmocka_unit_test(test_description),
+		cmocka_unit_test(test_setting),    cmocka_unit_test(test_data),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
