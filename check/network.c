@@ -84,6 +84,118 @@ static sluice_status layer_check(const sluice_layer *layer, size_t index, size_t
 	return SLUICE_OK;
 }
 
+/* --------------------------------------------------------------------------------------------------- images ---- */
+
+/* Whether anything is said about a convolution. */
+static int is_given(const sluice_convolution *convolution)
+{
+	const sluice_convolution *v = convolution;
+
+	return v->height || v->width || v->dilation_y || v->dilation_x || v->groups || v->stride_y || v->stride_x ||
+	       v->border || v->top || v->left || v->bottom || v->right;
+}
+
+/* Refuses options of images that have nothing to apply to. */
+static sluice_status images_check(const sluice_description *description, size_t index)
+{
+	const sluice_layer *layer = layer_at(description, index);
+	int images = description->image_height != 0;
+	const struct {
+		const char *name;
+		int stray;
+		const char *lacks;
+	} all[] = {
+		{"peephole element", !images && layer->peephole == SLUICE_PEEPHOLE_ELEMENT, "images"},
+		{"input_convolution", !images && is_given(&layer->input_convolution), "images"},
+		{"recurrent_convolution", !images && is_given(&layer->recurrent_convolution), "images"},
+		{"memory_convolution", !images && is_given(&layer->memory_convolution), "images"},
+		{"input_convolution", layer->input != SLUICE_INPUT_WEIGHTS && is_given(&layer->input_convolution),
+		 "input weights"},
+		{"memory_convolution", layer->peephole != SLUICE_PEEPHOLE_FULL && is_given(&layer->memory_convolution),
+		 "full peepholes"},
+	};
+
+	for (size_t check = 0; check < sizeof(all) / sizeof(all[0]); check++)
+		if (all[check].stray)
+			return sluice_fail(SLUICE_INVALID_ARGUMENT, "layer %zu: %s is given, but there are no %s",
+					   index, all[check].name, all[check].lacks);
+	return SLUICE_OK;
+}
+
+/* Shares out the channels of an image, and the units of each gate, to the groups of a window. */
+static sluice_status groups_share(const char *name, const struct sluice__cell *cell, size_t channels,
+				  struct sluice__window *window)
+{
+	size_t groups = window->groups, H = cell->hidden;
+
+	if (channels % groups || H % groups)
+		return sluice_fail(SLUICE_INVALID_ARGUMENT,
+				   "layer %zu: %s_convolution has %zu groups, which do not divide %zu channels and "
+				   "%zu units",
+				   cell->layer, name, groups, channels, H);
+	window->channels = channels / groups;
+	window->units = H / groups;
+	return SLUICE_OK;
+}
+
+/* The window of W, and with it the image that the cell puts out. */
+static sluice_status input_lay(struct sluice__cell *cell, const sluice_layer *layer, const struct sluice__image *image,
+			       struct sluice__image *out)
+{
+	struct sluice__window *window = &cell->input_window;
+	sluice_status status = sluice__window_create("input", cell->layer, &layer->input_convolution, image->height,
+						     image->width, window);
+
+	if (status != SLUICE_OK)
+		return status;
+	*out = (struct sluice__image){window->result_height, window->result_width,
+				      window->result_height * window->result_width};
+	cell->input_places = image->places;
+	cell->places = out->places;
+	if (cell->input == SLUICE_INPUT_WEIGHTS)
+		return groups_share("input", cell, cell->inputs, window);
+	window->channels = cell->inputs;
+	window->units = cell->hidden;
+	return SLUICE_OK;
+}
+
+/* The window of R or V, whose result is as large as what it sees. */
+static sluice_status inner_lay(const char *name, const struct sluice__cell *cell, const sluice_convolution *convolution,
+			       size_t channels, const struct sluice__image *image, struct sluice__window *window)
+{
+	sluice_status status =
+		sluice__window_create(name, cell->layer, convolution, image->height, image->width, window);
+
+	if (status != SLUICE_OK)
+		return status;
+	if (window->stride_y != 1 || window->stride_x != 1)
+		return sluice_fail(SLUICE_INVALID_ARGUMENT,
+				   "layer %zu: %s_convolution has strides of %zu and %zu, expected 1", cell->layer,
+				   name, window->stride_y, window->stride_x);
+	if (window->result_height != image->height || window->result_width != image->width)
+		return sluice_fail(SLUICE_INVALID_ARGUMENT,
+				   "layer %zu: %s_convolution makes an image of %zu by %zu, expected %zu by %zu",
+				   cell->layer, name, window->result_height, window->result_width, image->height,
+				   image->width);
+	return groups_share(name, cell, channels, window);
+}
+
+/* Everything that a cell sees of images. */
+static sluice_status windows_lay(struct sluice__cell *cell, const sluice_layer *layer,
+				 const struct sluice__image *image, struct sluice__image *out)
+{
+	sluice_status status = input_lay(cell, layer, image, out);
+
+	if (status == SLUICE_OK)
+		status = inner_lay("recurrent", cell, &layer->recurrent_convolution, cell->out, out,
+				   &cell->recurrent_window);
+	if (status == SLUICE_OK)
+		status = inner_lay("memory", cell, &layer->memory_convolution, cell->hidden, out, &cell->memory_window);
+	return status;
+}
+
+/* -------------------------------------------------------------------------------------------------- tensors ---- */
+
 /* Appends a tensor to the network's own list, laid out behind the one before. */
 static void tensor_add(struct sluice__network *network, size_t rows, size_t columns, const char *name)
 {
@@ -111,17 +223,32 @@ struct cell_tensor {
 	size_t rows, columns;
 };
 
+static size_t peephole_rows(const struct sluice__cell *cell)
+{
+	return cell->peephole_kind == SLUICE_PEEPHOLE_DIAGONAL ? 4 : 4 * cell->hidden;
+}
+
+static size_t peephole_columns(const struct sluice__cell *cell)
+{
+	if (cell->peephole_kind == SLUICE_PEEPHOLE_DIAGONAL)
+		return cell->hidden;
+	if (cell->peephole_kind == SLUICE_PEEPHOLE_ELEMENT)
+		return cell->places;
+	return sluice__window_columns(&cell->memory_window);
+}
+
 /* All tensors of one cell in the order of the block. */
 static void cell_tensors(struct sluice__cell *cell, struct cell_tensor tensors[TENSORS_MAX])
 {
 	size_t H = cell->hidden;
-	int full = cell->peephole_kind == SLUICE_PEEPHOLE_FULL;
+	size_t W = sluice__window_columns(&cell->input_window), R = sluice__window_columns(&cell->recurrent_window);
 	const struct cell_tensor all[TENSORS_MAX] = {
-		{cell->input == SLUICE_INPUT_WEIGHTS, &cell->weight_ih, "weight_ih", 4 * H, cell->inputs},
-		{1, &cell->weight_hh, "weight_hh", 4 * H, cell->out},
+		{cell->input == SLUICE_INPUT_WEIGHTS, &cell->weight_ih, "weight_ih", 4 * H, W},
+		{1, &cell->weight_hh, "weight_hh", 4 * H, R},
 		{cell->bias != SLUICE__NONE, &cell->bias, "bias", 4 * H, 1},
 		{cell->weight_hr != SLUICE__NONE, &cell->weight_hr, "weight_hr", cell->out, H},
-		{cell->peephole_kind != SLUICE_PEEPHOLE_NONE, &cell->peephole, "peephole", full ? 4 * H : 4, H},
+		{cell->peephole_kind != SLUICE_PEEPHOLE_NONE, &cell->peephole, "peephole", peephole_rows(cell),
+		 peephole_columns(cell)},
 		{has_prelu(cell), &cell->prelu, "prelu", SLUICE__ACTIVATIONS, H},
 		{cell->start_h != SLUICE__NONE, &cell->start_h, "start_h", cell->out, 1},
 		{cell->start_c != SLUICE__NONE, &cell->start_c, "start_c", H, 1},
@@ -248,8 +375,8 @@ static size_t inputs_of(const struct sluice__network *network, const sluice_desc
 	return reads_separate(description, index) ? width / 2 : width;
 }
 
-/* Adds the cells of one layer, and with them the width of what the next layer reads. */
-static void layer_add(struct sluice__network *network, const sluice_description *description, size_t index)
+/* Adds the cells of one layer, and with them the width and the image of what the next layer reads. */
+static sluice_status layer_add(struct sluice__network *network, const sluice_description *description, size_t index)
 {
 	const sluice_layer *layer = layer_at(description, index);
 	size_t inputs = inputs_of(network, description, index);
@@ -259,6 +386,7 @@ static void layer_add(struct sluice__network *network, const sluice_description 
 
 	for (size_t direction = 0; direction < directions; direction++) {
 		struct sluice__cell *cell = &network->cells[network->cell_count++];
+		sluice_status status;
 
 		cell->layer = index;
 		cell->direction = direction;
@@ -274,11 +402,43 @@ static void layer_add(struct sluice__network *network, const sluice_description 
 		cell->weight_hr = layer->projection ? 0 : SLUICE__NONE;
 		cell->start_h = cell->start_c = layer->learned_start ? 0 : SLUICE__NONE;
 		options_copy(cell, layer);
-		network->h_width += out;
-		network->c_width += layer->hidden;
+		status = windows_lay(cell, layer, &network->images[index], &network->images[index + 1]);
+		if (status != SLUICE_OK)
+			return status;
+		network->h_width += cell->places * out;
+		network->c_width += cell->places * layer->hidden;
 		cell_tensors_add(network, cell);
 	}
 	network->widths[index + 1] = adds ? out : directions * out;
+	return SLUICE_OK;
+}
+
+/* One layer, checked and added. */
+static sluice_status layer_take(struct sluice__network *network, const sluice_description *description, size_t index)
+{
+	const sluice_layer *layer = layer_at(description, index);
+	sluice_status status = directions_check(description, index);
+
+	if (status == SLUICE_OK)
+		status = layer_check(layer, index, inputs_of(network, description, index));
+	if (status == SLUICE_OK)
+		status = images_check(description, index);
+	if (status == SLUICE_OK)
+		status = layer_add(network, description, index);
+	if (index + 1 < description->layer_count || network->readout)
+		network->dropouts[index] = layer->dropout;
+	return status;
+}
+
+/* The image that the first layer reads, of one place without images. */
+static sluice_status image_take(const sluice_description *description, struct sluice__image *out)
+{
+	size_t height = description->image_height, width = description->image_width;
+
+	if (!height != !width)
+		return sluice_fail(SLUICE_INVALID_ARGUMENT, "an image of %zu by %zu is none", height, width);
+	*out = height ? (struct sluice__image){height, width, height * width} : (struct sluice__image){1, 1, 1};
+	return SLUICE_OK;
 }
 
 sluice_status sluice__network_create(const sluice_description *description, const sluice_parameter *tensors,
@@ -293,11 +453,13 @@ sluice_status sluice__network_create(const sluice_description *description, cons
 				   description->inputs);
 	network.cells = calloc(2 * layers, sizeof(*network.cells));
 	network.widths = calloc(layers + 1, sizeof(*network.widths));
+	network.images = calloc(layers + 1, sizeof(*network.images));
 	network.dropouts = calloc(layers, sizeof(*network.dropouts));
 	network.tensors = calloc(2 * TENSORS_MAX * layers + 2, sizeof(*network.tensors));
 	network.names = calloc(2 * TENSORS_MAX * layers + 2, NAME_SIZE);
 	status = SLUICE_OUT_OF_MEMORY;
-	if (!network.cells || !network.widths || !network.dropouts || !network.tensors || !network.names) {
+	if (!network.cells || !network.widths || !network.images || !network.dropouts || !network.tensors ||
+	    !network.names) {
 		sluice_fail(status, "no memory for a network of %zu layers", layers);
 		goto fail;
 	}
@@ -305,17 +467,11 @@ sluice_status sluice__network_create(const sluice_description *description, cons
 	network.inputs = network.widths[0] = description->inputs;
 	network.layer_count = layers;
 	network.readout = description->outputs != 0;
-	for (size_t index = 0; index < layers; index++) {
-		status = directions_check(description, index);
-		if (status == SLUICE_OK)
-			status = layer_check(layer_at(description, index), index,
-					     inputs_of(&network, description, index));
-		if (status != SLUICE_OK)
-			goto fail;
-		layer_add(&network, description, index);
-		if (index + 1 < layers || network.readout)
-			network.dropouts[index] = layer_at(description, index)->dropout;
-	}
+	status = image_take(description, &network.images[0]);
+	for (size_t index = 0; index < layers && status == SLUICE_OK; index++)
+		status = layer_take(&network, description, index);
+	if (status != SLUICE_OK)
+		goto fail;
 	network.separate = is_separate(layer_at(description, layers - 1));
 	network.outputs = network.widths[layers] / (network.separate ? 2 : 1);
 	if (network.readout) {
@@ -323,6 +479,8 @@ sluice_status sluice__network_create(const sluice_description *description, cons
 		tensor_add(&network, description->outputs, 1, "readout.bias");
 		network.outputs = description->outputs;
 	}
+	network.x_row = network.inputs * network.images[0].places;
+	network.y_row = network.outputs * network.images[layers].places;
 	if (tensors) {
 		status = tensors_match(&network, tensors, tensor_count, block_count);
 		if (status != SLUICE_OK)
@@ -342,6 +500,7 @@ void sluice__network_destroy(struct sluice__network *network)
 		return;
 	free(network->cells);
 	free(network->widths);
+	free(network->images);
 	free(network->dropouts);
 	free(network->tensors);
 	free(network->names);
