@@ -26,7 +26,7 @@ if(TARGET sluice_bnns)
 endif()
 if(TARGET sluice_mpsgraph)
     install(TARGETS sluice_mpsgraph EXPORT sluiceMpsgraphTargets)
-    install(FILES include/sluice/mpsgraph.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sluice)
+    install(FILES include/sluice/mpsgraph.h include/sluice/mpstypes.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sluice)
     install(EXPORT sluiceMpsgraphTargets NAMESPACE sluice:: DESTINATION ${SLUICE_PACKAGE_DIR})
 endif()
 

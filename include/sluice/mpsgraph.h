@@ -24,6 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mpstypes.h"
 #include "sluice.h"
 
 #ifdef __cplusplus
@@ -39,13 +40,6 @@ typedef struct MPSGraphTensorData MPSGraphTensorData;
 typedef struct MPSGraphExecutable MPSGraphExecutable;
 typedef struct MPSGraphExecutableExecutionDescriptor MPSGraphExecutableExecutionDescriptor;
 typedef struct MPSGraphLSTMDescriptor MPSGraphLSTMDescriptor;
-
-typedef uint32_t MPSDataType;
-#define MPSDataTypeFloatBit ((MPSDataType)0x10000000u)
-#define MPSDataTypeAlternateEncodingBit ((MPSDataType)0x80000000u)
-#define MPSDataTypeFloat32 ((MPSDataType)0x10000020u)
-#define MPSDataTypeFloat16 ((MPSDataType)0x10000010u)
-#define MPSDataTypeBFloat16 ((MPSDataType)0x90000010u)
 
 enum { SLUICE_MPSGRAPH_RANK = 16 };
 
