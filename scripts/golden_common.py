@@ -110,3 +110,38 @@ def judge_layers(name, weights, x, h0, c0, y, hn, cn, add=False, start=None, tol
     agree(f"{name} y", x, y, tolerance)
     agree(f"{name} hn", np.stack(hs), hn, tolerance)
     agree(f"{name} cn", np.stack(cs), cn, tolerance)
+
+
+def border(size, kernel, stride=1, dilation=1, valid=False):
+    """The zeros before and behind that TensorFlow's padding "same" stands for; of "valid" there are none."""
+    steps = -(-size // stride)
+    zeros = 0 if valid else max((steps - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
+    return zeros // 2, zeros - zeros // 2
+
+
+def convolve(x, W, borders, stride=(1, 1), dilation=(1, 1)):
+    """x [N,Y,X,I] by W [4H,height,width,I], borders ((top, bottom), (left, right)): the sum over the taps."""
+    height, width = W.shape[1:3]
+    x = np.pad(x, ((0, 0), *borders, (0, 0)))
+    rows, columns = ((x.shape[k + 1] - (W.shape[k + 1] - 1) * dilation[k] - 1) // stride[k] + 1 for k in (0, 1))
+    a = 0
+    for v in range(height):
+        for u in range(width):
+            down = slice(v * dilation[0], v * dilation[0] + (rows - 1) * stride[0] + 1, stride[0])
+            across = slice(u * dilation[1], u * dilation[1] + (columns - 1) * stride[1] + 1, stride[1])
+            a = a + x[:, down, across] @ W[:, v, u].T
+    return a
+
+
+def image_cell(x, h, c, W, R, b, see_x, see_h, peep=lambda gate, c: 0, gate=sigmoid):
+    """One ConvLSTM over x [T,N,Y,X,I], forward; W, R [4H,height,width,.] and b in the order i f g o. see_x and see_h
+    are the keywords of convolve; peep is what a gate's peepholes make of c. Returns h of every step, and the final h
+    and c."""
+    hs = []
+    for step in x:
+        i, f, g, o = np.split(convolve(step, W, **see_x) + convolve(h, R, **see_h) + b, 4, axis=-1)
+        i, f, g = gate(i + peep("i", c)), gate(f + peep("f", c)), np.tanh(g + peep("g", c))
+        c = f * c + i * g
+        h = gate(o + peep("o", c)) * np.tanh(c)
+        hs.append(h)
+    return np.stack(hs), h, c
