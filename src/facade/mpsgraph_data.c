@@ -16,7 +16,7 @@ MPS_COUNTED(MPSGraphTensorData)
 
 static MPSGraphTensorData *data_make(const struct type *type)
 {
-	MPSGraphTensorData *data = sluice__mpsgraph_object(sizeof *data, data_destroy);
+	MPSGraphTensorData *data = sluice__object_new(sizeof *data, data_destroy);
 	if (!data)
 		return NULL;
 	data->type = *type;
@@ -30,7 +30,7 @@ MPSGraphTensorData *sluice__mpsgraph_data(const struct type *type)
 	if (!data)
 		return NULL;
 	data->owned = 1;
-	data->data = sluice__mpsgraph_allocate(1, data->bytes);
+	data->data = sluice__object_allocate(1, data->bytes);
 	if (data->data)
 		return data;
 	MPSGraphTensorData_release(data);

@@ -29,7 +29,7 @@ MPS_COUNTED(MPSGraphExecutableExecutionDescriptor)
 
 MPSGraphExecutableExecutionDescriptor *MPSGraphExecutableExecutionDescriptor_new(void)
 {
-	return sluice__mpsgraph_object(sizeof(MPSGraphExecutableExecutionDescriptor), free);
+	return sluice__object_new(sizeof(MPSGraphExecutableExecutionDescriptor), free);
 }
 
 int sluice_mpsgraph_execution_set_seed(MPSGraphExecutableExecutionDescriptor *descriptor, uint64_t seed)
@@ -75,7 +75,7 @@ MPSGraphExecutable *MPSGraph_compileWithDevice_feeds_targetTensors_targetOperati
 	};
 	if (order_check(&order, device, compilationDescriptor) != SLUICE_OK)
 		return NULL;
-	MPSGraphExecutable *executable = sluice__mpsgraph_object(sizeof *executable, executable_destroy);
+	MPSGraphExecutable *executable = sluice__object_new(sizeof *executable, executable_destroy);
 	if (!executable)
 		return NULL;
 	executable->graph = MPSGraph_retain(graph);

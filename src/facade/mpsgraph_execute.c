@@ -46,7 +46,7 @@ static sluice_status entry_make(const struct program *program, size_t step, void
 	const MPSGraphOperation *node = at->node;
 	if (!node->kind->prepare)
 		return SLUICE_OK;
-	unsigned char *wanted = sluice__mpsgraph_allocate(node->output_count, 1);
+	unsigned char *wanted = sluice__object_allocate(node->output_count, 1);
 	if (!wanted)
 		return SLUICE_OUT_OF_MEMORY;
 	for (size_t k = 0; k < node->output_count; k++)
@@ -62,10 +62,10 @@ static sluice_status workspace_fill(const struct program *program, struct worksp
 	workspace->arena = aligned_alloc(ALIGNMENT, bytes);
 	if (!workspace->arena)
 		return sluice_fail(SLUICE_OUT_OF_MEMORY, "aligned_alloc returned NULL for %zu bytes", bytes);
-	workspace->pointers = sluice__mpsgraph_allocate(program->slot_count, sizeof(void *));
-	workspace->entries = sluice__mpsgraph_allocate(program->step_count, sizeof(void *));
-	workspace->inputs = sluice__mpsgraph_allocate(program->widest, sizeof(void *));
-	workspace->outputs = sluice__mpsgraph_allocate(program->widest, sizeof(void *));
+	workspace->pointers = sluice__object_allocate(program->slot_count, sizeof(void *));
+	workspace->entries = sluice__object_allocate(program->step_count, sizeof(void *));
+	workspace->inputs = sluice__object_allocate(program->widest, sizeof(void *));
+	workspace->outputs = sluice__object_allocate(program->widest, sizeof(void *));
 	if (!workspace->pointers || !workspace->entries || !workspace->inputs || !workspace->outputs)
 		return SLUICE_OUT_OF_MEMORY;
 	for (size_t k = 0; k < program->step_count; k++)
@@ -81,7 +81,7 @@ static sluice_status workspace_take(struct program *program, struct workspace **
 		program->idle = workspace->next;
 	pthread_mutex_unlock(&program->lock);
 	if (!workspace) {
-		workspace = sluice__mpsgraph_allocate(1, sizeof *workspace);
+		workspace = sluice__object_allocate(1, sizeof *workspace);
 		if (!workspace)
 			return SLUICE_OUT_OF_MEMORY;
 		const sluice_status status = workspace_fill(program, workspace);

@@ -38,7 +38,7 @@ static const sluice_mpsgraph_options DEFAULTS = {
 
 MPSGraph *MPSGraph_new(void)
 {
-	MPSGraph *graph = sluice__mpsgraph_object(sizeof *graph, graph_destroy);
+	MPSGraph *graph = sluice__object_new(sizeof *graph, graph_destroy);
 	if (!graph)
 		return NULL;
 	if (pthread_mutex_init(&graph->lock, NULL) != 0) {
@@ -109,7 +109,7 @@ int sluice_mpsgraph_set_seed(MPSGraph *graph, uint64_t seed)
 
 static void *copy_of(const void *from, size_t bytes)
 {
-	void *copy = sluice__mpsgraph_allocate(1, bytes);
+	void *copy = sluice__object_allocate(1, bytes);
 	if (copy && from)
 		memcpy(copy, from, bytes);
 	return copy;
@@ -159,7 +159,7 @@ static sluice_status node_fill(const struct node_request *request, MPSGraphOpera
 	node->input_count = request->input_count;
 	node->output_count = request->output_count;
 	node->inputs = copy_of(request->inputs, request->input_count * sizeof(MPSGraphTensor *));
-	node->outputs = sluice__mpsgraph_allocate(request->output_count, sizeof *node->outputs);
+	node->outputs = sluice__object_allocate(request->output_count, sizeof *node->outputs);
 	node->options = copy_of(request->options, request->kind->option_bytes);
 	node->name = copy_of(name, strlen(name) + 1);
 	if (!node->inputs || !node->outputs || !node->options || !node->name)
@@ -180,7 +180,7 @@ MPSGraphOperation *sluice__mpsgraph_node(const struct node_request *request)
 	}
 	if (inputs_check(request) != SLUICE_OK || room_make(graph) != SLUICE_OK)
 		return NULL;
-	MPSGraphOperation *node = sluice__mpsgraph_allocate(1, sizeof *node);
+	MPSGraphOperation *node = sluice__object_allocate(1, sizeof *node);
 	if (!node)
 		return NULL;
 	if (node_fill(request, node) != SLUICE_OK) {
@@ -233,4 +233,9 @@ MPSGraphOperation *MPSGraphTensor_operation(const MPSGraphTensor *tensor)
 const char *MPSGraphOperation_name(const MPSGraphOperation *operation)
 {
 	return operation ? operation->name : "";
+}
+
+const char *sluice_mpsgraph_last_message(void)
+{
+	return sluice_last_message();
 }

@@ -10,46 +10,11 @@
 #define SLUICE_FACADE_MPSGRAPH_INTERNAL_H
 
 #include <pthread.h>
-#include <stdatomic.h>
 
 #include <sluice/mpsgraph.h>
 
 #include "number.h"
-
-#define MPS_TRY(expression)                           \
-	do {                                          \
-		sluice_status status_ = (expression); \
-		if (status_ != SLUICE_OK)             \
-			return status_;               \
-	} while (0)
-#define MPS_INVALID(...) sluice_fail(SLUICE_INVALID_ARGUMENT, __VA_ARGS__)
-
-/* --- objects: mpsgraph_object.c --- */
-
-/* The first member of everything that is counted. */
-struct object {
-	atomic_size_t count;
-	void (*destroy)(void *object);
-};
-
-/* Zeroed, with count 1; NULL with a message on failure. destroy frees what the object holds, and the object. */
-void *sluice__mpsgraph_object(size_t bytes, void (*destroy)(void *object));
-void *sluice__mpsgraph_retain(void *object);
-void sluice__mpsgraph_release(void *object);
-
-/* calloc with a message. count may be 0. */
-void *sluice__mpsgraph_allocate(size_t count, size_t bytes);
-
-/* The retain and release of a class. */
-#define MPS_COUNTED(class)                              \
-	class *class##_retain(class *object)            \
-	{                                               \
-		return sluice__mpsgraph_retain(object); \
-	}                                               \
-	void class##_release(class *object)             \
-	{                                               \
-		sluice__mpsgraph_release(object);       \
-	}
+#include "object.h"
 
 /* --- types and shapes: mpsgraph_shape.c --- */
 

@@ -15,7 +15,7 @@ MPS_COUNTED(MPSGraphLSTMDescriptor)
 
 MPSGraphLSTMDescriptor *MPSGraphLSTMDescriptor_descriptor(void)
 {
-	MPSGraphLSTMDescriptor *descriptor = sluice__mpsgraph_object(sizeof *descriptor, free);
+	MPSGraphLSTMDescriptor *descriptor = sluice__object_new(sizeof *descriptor, free);
 	if (!descriptor)
 		return NULL;
 #define SET(name, Name, type, value) descriptor->name = value;

@@ -92,12 +92,12 @@ static sluice_status lists_make(struct survey *survey)
 		steps += computes(node);
 		numbers += computes(node) ? node->input_count + node->output_count : 0;
 	}
-	program->steps = sluice__mpsgraph_allocate(steps, sizeof *program->steps);
-	program->slots = sluice__mpsgraph_allocate(slots, sizeof *program->slots);
-	program->numbers = sluice__mpsgraph_allocate(numbers, sizeof *program->numbers);
-	program->loads.list = sluice__mpsgraph_allocate(variables, sizeof(struct transfer));
-	program->assignments.list = sluice__mpsgraph_allocate(assignments, sizeof(struct transfer));
-	program->copies.list = sluice__mpsgraph_allocate(program->target_count, sizeof(struct transfer));
+	program->steps = sluice__object_allocate(steps, sizeof *program->steps);
+	program->slots = sluice__object_allocate(slots, sizeof *program->slots);
+	program->numbers = sluice__object_allocate(numbers, sizeof *program->numbers);
+	program->loads.list = sluice__object_allocate(variables, sizeof(struct transfer));
+	program->assignments.list = sluice__object_allocate(assignments, sizeof(struct transfer));
+	program->copies.list = sluice__object_allocate(program->target_count, sizeof(struct transfer));
 	return program->steps && program->slots && program->numbers && program->loads.list &&
 			       program->assignments.list && program->copies.list
 		       ? SLUICE_OK
@@ -242,7 +242,7 @@ static sluice_status program_fill(struct survey *survey)
 
 static void *list_copy(const void *from, size_t count, size_t bytes)
 {
-	void *copy = sluice__mpsgraph_allocate(count, bytes);
+	void *copy = sluice__object_allocate(count, bytes);
 	if (copy && count)
 		memcpy(copy, from, count * bytes);
 	return copy;
@@ -250,7 +250,7 @@ static void *list_copy(const void *from, size_t count, size_t bytes)
 
 static struct program *program_make(const struct order *order)
 {
-	struct program *program = sluice__mpsgraph_allocate(1, sizeof *program);
+	struct program *program = sluice__object_allocate(1, sizeof *program);
 	if (!program)
 		return NULL;
 	if (pthread_mutex_init(&program->lock, NULL) != 0) {
@@ -273,7 +273,7 @@ static struct program *program_make(const struct order *order)
 
 static size_t *numbers_make(size_t count)
 {
-	size_t *numbers = sluice__mpsgraph_allocate(count, sizeof *numbers);
+	size_t *numbers = sluice__object_allocate(count, sizeof *numbers);
 	for (size_t k = 0; numbers && k < count; k++)
 		numbers[k] = SLOT_ABSENT;
 	return numbers;
@@ -284,7 +284,7 @@ sluice_status sluice__mpsgraph_program(const struct order *order, struct program
 	const MPSGraph *graph = order->graph;
 	struct survey survey = {.order = order};
 	sluice_status status = SLUICE_OUT_OF_MEMORY;
-	survey.needed = sluice__mpsgraph_allocate(graph->node_count, 1);
+	survey.needed = sluice__object_allocate(graph->node_count, 1);
 	survey.slots = numbers_make(graph->tensor_count);
 	survey.feeds = numbers_make(graph->tensor_count);
 	survey.program = program_make(order);

@@ -78,8 +78,8 @@ static sluice_status halves_make(const char *what, const sluice_mpsgraph_pair *p
 {
 	if (count && !pairs)
 		return MPS_INVALID("%s are NULL, expected %zu", what, count);
-	halves->tensors = sluice__mpsgraph_allocate(count, sizeof *halves->tensors);
-	halves->data = sluice__mpsgraph_allocate(count, sizeof *halves->data);
+	halves->tensors = sluice__object_allocate(count, sizeof *halves->tensors);
+	halves->data = sluice__object_allocate(count, sizeof *halves->data);
 	if (!halves->tensors || !halves->data)
 		return SLUICE_OUT_OF_MEMORY;
 	for (size_t k = 0; k < count; k++) {
@@ -159,7 +159,7 @@ int MPSGraph_runWithFeeds_targetTensors_targetOperations(MPSGraph *graph, const 
 {
 	if (target_lists_check(targetTensors, targetCount, results) != SLUICE_OK)
 		return -1;
-	sluice_mpsgraph_pair *pairs = sluice__mpsgraph_allocate(targetCount, sizeof *pairs);
+	sluice_mpsgraph_pair *pairs = sluice__object_allocate(targetCount, sizeof *pairs);
 	if (!pairs)
 		return -1;
 	int failed = results_make(graph, targetTensors, targetCount, pairs) != SLUICE_OK ||

@@ -58,7 +58,7 @@ MPSGraphTensor *MPSGraph_constantWithScalar_shape_dataType(MPSGraph *graph, doub
 		return NULL;
 	const size_t elements = sluice__mpsgraph_elements(shape);
 	struct line line = {NULL, sluice__mpsgraph_dtype(dataType), 1};
-	line.at = sluice__mpsgraph_allocate(elements, sluice__number_bytes(line.type));
+	line.at = sluice__object_allocate(elements, sluice__number_bytes(line.type));
 	if (!line.at)
 		return NULL;
 	for (size_t k = 0; k < elements; k++)

@@ -1,9 +1,9 @@
-/* mpsgraph_object.c exists to count the references to objects, in whatever threads they are. */
-#include "mpsgraph_internal.h"
+/* object.c exists to count the references to objects, in whatever threads they are. */
+#include "object.h"
 
 #include <stdlib.h>
 
-void *sluice__mpsgraph_allocate(size_t count, size_t bytes)
+void *sluice__object_allocate(size_t count, size_t bytes)
 {
 	void *block = calloc(count ? count : 1, bytes ? bytes : 1);
 	if (!block)
@@ -11,9 +11,9 @@ void *sluice__mpsgraph_allocate(size_t count, size_t bytes)
 	return block;
 }
 
-void *sluice__mpsgraph_object(size_t bytes, void (*destroy)(void *object))
+void *sluice__object_new(size_t bytes, void (*destroy)(void *object))
 {
-	struct object *object = sluice__mpsgraph_allocate(1, bytes);
+	struct object *object = sluice__object_allocate(1, bytes);
 	if (!object)
 		return NULL;
 	atomic_init(&object->count, 1);
@@ -21,22 +21,17 @@ void *sluice__mpsgraph_object(size_t bytes, void (*destroy)(void *object))
 	return object;
 }
 
-void *sluice__mpsgraph_retain(void *object)
+void *sluice__object_retain(void *object)
 {
 	if (object)
 		atomic_fetch_add_explicit(&((struct object *)object)->count, 1, memory_order_relaxed);
 	return object;
 }
 
-void sluice__mpsgraph_release(void *object)
+void sluice__object_release(void *object)
 {
 	struct object *counted = object;
 	/* What other threads did with the object happens before its end. */
 	if (counted && atomic_fetch_sub_explicit(&counted->count, 1, memory_order_acq_rel) == 1)
 		counted->destroy(object);
-}
-
-const char *sluice_mpsgraph_last_message(void)
-{
-	return sluice_last_message();
 }
