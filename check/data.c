@@ -30,14 +30,21 @@ void sluice__data_fill(uint64_t seed, const char *name, float scale, size_t coun
 	}
 }
 
-/* The H that scales a tensor: of its cell, or of what the read-out reads. */
+/* What a tensor's numbers are scaled by: the H of its cell, times the taps of its window; or the width of what the
+ * read-out reads. */
 static size_t tensor_width(const struct sluice__network *network, size_t offset)
 {
 	for (size_t index = 0; index < network->cell_count; index++) {
 		const struct sluice__cell *cell = &network->cells[index];
-		const size_t own[] = {cell->weight_ih, cell->weight_hh, cell->bias,    cell->weight_hr,
-				      cell->peephole,  cell->prelu,     cell->start_h, cell->start_c};
+		const size_t own[] = {cell->bias,  cell->weight_hr, cell->peephole,
+				      cell->prelu, cell->start_h,   cell->start_c};
 
+		if (offset == cell->weight_ih)
+			return cell->hidden * sluice__window_taps(&cell->input_window);
+		if (offset == cell->weight_hh)
+			return cell->hidden * sluice__window_taps(&cell->recurrent_window);
+		if (offset == cell->peephole && cell->peephole_kind == SLUICE_PEEPHOLE_FULL)
+			return cell->hidden * sluice__window_taps(&cell->memory_window);
 		for (size_t tensor = 0; tensor < sizeof(own) / sizeof(own[0]); tensor++)
 			if (offset == own[tensor])
 				return cell->hidden;
@@ -82,8 +89,8 @@ static sluice_status numbers_create(const struct sluice__network *network, size_
 	size_t second, h_steps, c_steps, count;
 	float *next;
 
-	data.x_count = product(steps, batch, network->inputs);
-	data.y_count = product(steps, batch, network->outputs);
+	data.x_count = product(steps, batch, network->x_row);
+	data.y_count = product(steps, batch, network->y_row);
 	data.h_count = product(batch, network->h_width, 1);
 	data.c_count = product(batch, network->c_width, 1);
 	h_steps = product(steps, batch, network->h_width);

@@ -11,7 +11,8 @@
 #include "setting.h"
 #include "sluice/sluice.h"
 
-/* All values are zero-mean and uniform: in [-1,1], parameters in [-1/sqrt(H), 1/sqrt(H)] with the H of their cell. */
+/* All values are zero-mean and uniform: in [-1,1], parameters in [-1/sqrt(H), 1/sqrt(H)] with the H of their cell,
+ * times the taps of a convolution. Of images a width counts all places, as in network.h. */
 struct sluice__data {
 	size_t x_count, y_count, h_count, c_count, parameter_count;
 	float *x;          /* [T,N,I] */

@@ -31,25 +31,39 @@ static sluice_status no_memory(size_t numbers)
 	return sluice_fail(SLUICE_OUT_OF_MEMORY, "no memory for an oracle of %zu numbers", numbers);
 }
 
-/* Scratch of one cell: R (.) M and M, a row of zeros, h~, and what backward needs. */
+/* Scratch of one cell: R (.) M and M, the starts, a row of zeros, h~, and what backward needs. */
 struct scratch {
-	REAL *R, *M, *zeros, *masked, *dr, *dq, *de, *dp;
+	REAL *R, *M, *start_h, *start_c, *zeros, *masked, *dr, *dq, *de, *dp;
 };
+
+static size_t larger(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Numbers of a row of what layer l reads, or of what y is made of. */
+static size_t row_numbers(const struct sluice__network *network, size_t layer)
+{
+	return network->images[layer].places * network->widths[layer];
+}
 
 static size_t scratch_lay_out(const struct sluice__network *network, REAL *block, struct scratch *scratch)
 {
-	size_t H = 0, out = 0, matrix = 0, total = 0;
+	size_t H = 0, out = 0, matrix = 0, row = 0, total = 0;
 
 	for (size_t index = 0; index < network->cell_count; index++) {
 		const struct sluice__cell *cell = &network->cells[index];
 
-		H = cell->hidden > H ? cell->hidden : H;
-		out = cell->out > out ? cell->out : out;
-		matrix = 4 * cell->hidden * cell->out > matrix ? 4 * cell->hidden * cell->out : matrix;
+		H = larger(H, c_numbers(cell));
+		out = larger(out, h_numbers(cell));
+		matrix = larger(matrix, 4 * cell->hidden * sluice__window_columns(&cell->recurrent_window));
+		row = larger(row, row_numbers(network, cell->layer + 1));
 	}
 	scratch->R = take(block, &total, matrix);
 	scratch->M = take(block, &total, matrix);
-	scratch->zeros = take(block, &total, H > out ? H : out);
+	scratch->start_h = take(block, &total, out);
+	scratch->start_c = take(block, &total, H);
+	scratch->zeros = take(block, &total, larger(row, larger(H, out)));
 	scratch->masked = take(block, &total, out);
 	scratch->dr = take(block, &total, out);
 	scratch->dq = take(block, &total, H);
@@ -78,10 +92,10 @@ static size_t trace_lay_out(const struct sluice__network *network, const struct 
 	size_t N = run->batch, rows = run->steps * N, total = 0;
 
 	for (size_t layer = 0; layer <= network->layer_count; layer++)
-		trace->inputs[layer] = take(block, &total, rows * network->widths[layer]);
+		trace->inputs[layer] = take(block, &total, rows * row_numbers(network, layer));
 	for (size_t index = 0; index < network->cell_count; index++) {
 		const struct sluice__cell *cell = &network->cells[index];
-		size_t H = rows * cell->hidden, out = rows * cell->out;
+		size_t H = rows * c_numbers(cell), out = rows * h_numbers(cell);
 		int projected = cell->weight_hr != SLUICE__NONE;
 
 		trace->a[index] = take(block, &total, 4 * H);
@@ -95,10 +109,9 @@ static size_t trace_lay_out(const struct sluice__network *network, const struct 
 		trace->c[index] = take(block, &total, H);
 		trace->h[index] = take(block, &total, out);
 	}
-	trace->last = run->last_only ? take(block, &total, N * network->widths[network->layer_count]) : NULL;
-	trace->y = take(block, &total, (run->last_only ? N : rows) * network->outputs);
-	trace->y_reverse =
-		network->separate ? take(block, &total, (run->last_only ? N : rows) * network->outputs) : NULL;
+	trace->last = run->last_only ? take(block, &total, N * row_numbers(network, network->layer_count)) : NULL;
+	trace->y = take(block, &total, (run->last_only ? N : rows) * network->y_row);
+	trace->y_reverse = network->separate ? take(block, &total, (run->last_only ? N : rows) * network->y_row) : NULL;
 	trace->hn = take(block, &total, N * network->h_width);
 	trace->cn = take(block, &total, N * network->c_width);
 	return total;
@@ -133,10 +146,11 @@ static size_t gradients_lay_out(const struct sluice__network *network, const str
 	size_t rows = run->steps * run->batch, last = network->layer_count, total = 0;
 
 	for (size_t layer = 0; layer < last; layer++)
-		gradients->dinputs[layer] = take(block, &total, rows * network->widths[layer]);
-	gradients->dinputs[last] = take(block, &total, (run->last_only ? run->batch : rows) * network->widths[last]);
+		gradients->dinputs[layer] = take(block, &total, rows * row_numbers(network, layer));
+	gradients->dinputs[last] =
+		take(block, &total, (run->last_only ? run->batch : rows) * row_numbers(network, last));
 	for (size_t index = 0; index < network->cell_count; index++)
-		gradients->da[index] = take(block, &total, rows * 4 * network->cells[index].hidden);
+		gradients->da[index] = take(block, &total, rows * 4 * c_numbers(&network->cells[index]));
 	gradients->dh0 = take(block, &total, run->batch * network->h_width);
 	gradients->dc0 = take(block, &total, run->batch * network->c_width);
 	gradients->dparameters = take(block, &total, network->parameter_count);
@@ -187,9 +201,9 @@ static struct step step_at(const struct sluice__network *network, const struct O
 			   size_t n)
 {
 	const struct sluice__cell *cell = &network->cells[index];
-	const struct states h = h_states(cell, run, trace->h[index], scratch->zeros);
-	const struct states c = c_states(cell, run, trace->c[index], scratch->zeros);
-	size_t row = t * run->batch + n, H = cell->hidden, out = cell->out;
+	const struct states h = h_states(cell, run, trace->h[index], scratch->start_h);
+	const struct states c = c_states(cell, run, trace->c[index], scratch->start_c);
+	size_t row = t * run->batch + n, H = c_numbers(cell), out = h_numbers(cell);
 
 	return (struct step){
 		.network = network,
@@ -199,7 +213,8 @@ static struct step step_at(const struct sluice__network *network, const struct O
 		.M = scratch->M,
 		.t = t,
 		.n = n,
-		.x = trace->inputs[cell->layer] + row * network->widths[cell->layer] + cell->input_column,
+		.x = trace->inputs[cell->layer] + row * row_numbers(network, cell->layer) + cell->input_column,
+		.x_stride = network->widths[cell->layer],
 		.h_before = state_before(&h, run, cell, t, n),
 		.c_before = state_before(&c, run, cell, t, n),
 		.masked = scratch->masked,
@@ -216,16 +231,24 @@ static struct step step_at(const struct sluice__network *network, const struct O
 	};
 }
 
+/* What is the same in all steps of a cell. */
+static void scratch_fill(const struct ORACLE_RUN *run, const struct sluice__cell *cell, const struct scratch *scratch)
+{
+	recurrent_make(run, cell, scratch->R, scratch->M);
+	start_make(run, cell, cell->start_h, cell->out, scratch->start_h);
+	start_make(run, cell, cell->start_c, cell->hidden, scratch->start_c);
+}
+
 static void sequence_forward(const struct sluice__network *network, const struct ORACLE_RUN *run,
 			     const struct ORACLE_TRACE *trace, const struct scratch *scratch, size_t index)
 {
 	const struct sluice__cell *cell = &network->cells[index];
-	const struct states h = h_states(cell, run, trace->h[index], scratch->zeros);
-	const struct states c = c_states(cell, run, trace->c[index], scratch->zeros);
+	const struct states h = h_states(cell, run, trace->h[index], scratch->start_h);
+	const struct states c = c_states(cell, run, trace->c[index], scratch->start_c);
 	size_t N = run->batch;
 	REAL *hn = trace->hn + cell->h_state * N, *cn = trace->cn + cell->c_state * N;
 
-	recurrent_make(run, cell, scratch->R, scratch->M);
+	scratch_fill(run, cell, scratch);
 	for (size_t number = 0; number < run->steps; number++)
 		for (size_t n = 0; n < N; n++) {
 			size_t t = time_of(cell, run->steps, number);
@@ -240,18 +263,19 @@ static void sequence_forward(const struct sluice__network *network, const struct
 				hold_forward(&step);
 		}
 	for (size_t n = 0; n < N; n++) {
-		memcpy(hn + n * cell->out, state_final(&h, run, cell, n), cell->out * sizeof(REAL));
-		memcpy(cn + n * cell->hidden, state_final(&c, run, cell, n), cell->hidden * sizeof(REAL));
+		memcpy(hn + n * h.width, state_final(&h, run, cell, n), h.width * sizeof(REAL));
+		memcpy(cn + n * c.width, state_final(&c, run, cell, n), c.width * sizeof(REAL));
 	}
 }
 
-/* What would flow behind a start is its gradient, if it is learned. */
-static void start_add(const struct ORACLE_GRADIENTS *gradients, size_t start, const REAL *d, size_t count)
+/* What would flow behind a start is its gradient, if it is learned; of images the sum over all places. */
+static void start_add(const struct ORACLE_GRADIENTS *gradients, const struct sluice__cell *cell, size_t start,
+		      const REAL *d, size_t channels)
 {
 	const struct step_back b = {.dparameters = gradients->dparameters, .terms = gradients->terms};
 
-	for (size_t k = 0; k < count && start != SLUICE__NONE; k++)
-		parameter_add(&b, start + k, d[k]);
+	for (size_t k = 0; k < cell->places * channels && start != SLUICE__NONE; k++)
+		parameter_add(&b, start + k % channels, d[k]);
 }
 
 /* A row of a cell at time t: dL/d(u) is that of the step, or of the row's only y at the cell's last step. */
@@ -260,8 +284,8 @@ static struct step_back step_back_at(const struct sluice__network *network, cons
 				     size_t index, size_t t, size_t n)
 {
 	const struct sluice__cell *cell = &network->cells[index];
-	size_t N = run->batch, row = t * N + n, H = cell->hidden, out = cell->out, layer = cell->layer;
-	size_t width = network->widths[layer + 1];
+	size_t N = run->batch, row = t * N + n, H = c_numbers(cell), out = h_numbers(cell), layer = cell->layer;
+	size_t width = row_numbers(network, layer + 1);
 	int only = run->last_only && layer + 1 == network->layer_count;
 	const REAL *dout = gradients->dinputs[layer + 1] + (only ? n : row) * width + cell->column;
 
@@ -269,11 +293,12 @@ static struct step_back step_back_at(const struct sluice__network *network, cons
 		.dout = only && t != last_processed(run, cell, n) ? scratch->zeros : dout,
 		.dh_given = run->dh_steps ? run->dh_steps + row * network->h_width + cell->h_state : scratch->zeros,
 		.dc_given = run->dc_steps ? run->dc_steps + row * network->c_width + cell->c_state : scratch->zeros,
+		.dout_stride = network->widths[layer + 1],
 		.drop_t = only ? drop_time(run, cell, n) : t,
 		.dh = gradients->dh0 + cell->h_state * N + n * out,
 		.dc = gradients->dc0 + cell->c_state * N + n * H,
 		.da = gradients->da[index] + row * 4 * H,
-		.dx = gradients->dinputs[layer] + row * network->widths[layer] + cell->input_column,
+		.dx = gradients->dinputs[layer] + row * row_numbers(network, layer) + cell->input_column,
 		.dparameters = gradients->dparameters,
 		.terms = gradients->terms,
 		.dr = scratch->dr,
@@ -288,10 +313,10 @@ static void sequence_backward(const struct sluice__network *network, const struc
 			      const struct ORACLE_GRADIENTS *gradients, size_t index)
 {
 	const struct sluice__cell *cell = &network->cells[index];
-	size_t N = run->batch, H = cell->hidden, out = cell->out;
+	size_t N = run->batch, H = c_numbers(cell), out = h_numbers(cell);
 	REAL *dh = gradients->dh0 + cell->h_state * N, *dc = gradients->dc0 + cell->c_state * N;
 
-	recurrent_make(run, cell, scratch->R, scratch->M);
+	scratch_fill(run, cell, scratch);
 	/* dh and dc walk backwards through time in place, from the final state's gradient to the initial state's. */
 	if (run->dh)
 		memcpy(dh, run->dh + cell->h_state * N, N * out * sizeof(REAL));
@@ -312,36 +337,46 @@ static void sequence_backward(const struct sluice__network *network, const struc
 				step_backward(&step, &back);
 			if (!ORACLE_BEGINS_ANEW(run, cell, t, n))
 				continue;
-			start_add(gradients, cell->start_h, back.dh, out);
-			start_add(gradients, cell->start_c, back.dc, H);
+			start_add(gradients, cell, cell->start_h, back.dh, cell->out);
+			start_add(gradients, cell, cell->start_c, back.dc, cell->hidden);
 			memset(back.dh, 0, out * sizeof(REAL));
 			memset(back.dc, 0, H * sizeof(REAL));
 		}
 	for (size_t n = 0; n < N; n++) {
-		start_add(gradients, run->h0 ? SLUICE__NONE : cell->start_h, dh + n * out, out);
-		start_add(gradients, run->c0 ? SLUICE__NONE : cell->start_c, dc + n * H, H);
+		start_add(gradients, cell, run->h0 ? SLUICE__NONE : cell->start_h, dh + n * out, cell->out);
+		start_add(gradients, cell, run->c0 ? SLUICE__NONE : cell->start_c, dc + n * H, cell->hidden);
 	}
 }
 
 /* ------------------------------------------------------------------------------------------------- network ---- */
 
-/* Adds a cell's h, through dropout, to its columns of what follows the layer: m (.) (h + h) as the sum of two. */
+/* Adds h of one step of one row, through the dropout of time drop_t, to the cell's columns of a row of what follows
+ * the layer. */
+static void h_emit(const struct sluice__network *network, const struct ORACLE_RUN *run, const struct sluice__cell *cell,
+		   const REAL *h, size_t drop_t, size_t n, REAL *row)
+{
+	size_t width = network->widths[cell->layer + 1], out = cell->out;
+
+	for (size_t k = 0; k < h_numbers(cell); k++)
+		row[k / out * width + cell->column + k % out] +=
+			h[k] * ORACLE_DROPOUT_FACTOR(network, run, cell, k, drop_t, n);
+}
+
+/* A cell's part of what follows its layer: m (.) (h + h) as the sum of two. */
 static void cell_emit(const struct sluice__network *network, const struct ORACLE_RUN *run,
 		      const struct ORACLE_TRACE *trace, size_t index)
 {
 	const struct sluice__cell *cell = &network->cells[index];
-	size_t width = network->widths[cell->layer + 1];
-	REAL *out = trace->inputs[cell->layer + 1];
+	size_t width = row_numbers(network, cell->layer + 1);
 
 	for (size_t t = 0; t < run->steps; t++)
-		for (size_t n = 0; n < run->batch; n++)
-			for (size_t k = 0; k < cell->out && ORACLE_HAS_STEP(run, t, n); k++) {
-				size_t row = t * run->batch + n;
+		for (size_t n = 0; n < run->batch; n++) {
+			size_t row = t * run->batch + n;
 
-				out[row * width + cell->column + k] +=
-					trace->h[index][row * cell->out + k] *
-					ORACLE_DROPOUT_FACTOR(network, run, cell, k, t, n);
-			}
+			if (ORACLE_HAS_STEP(run, t, n))
+				h_emit(network, run, cell, trace->h[index] + row * h_numbers(cell), t, n,
+				       trace->inputs[cell->layer + 1] + row * width);
+		}
 }
 
 /* The same of the last processed step of each row, for a cell of the last layer. */
@@ -349,18 +384,19 @@ static void last_emit(const struct sluice__network *network, const struct ORACLE
 		      const struct ORACLE_TRACE *trace, size_t index)
 {
 	const struct sluice__cell *cell = &network->cells[index];
-	size_t width = network->widths[network->layer_count];
+	size_t width = row_numbers(network, network->layer_count);
 
 	if (cell->layer + 1 != network->layer_count)
 		return;
-	for (size_t n = 0; n < run->batch; n++)
-		for (size_t k = 0; k < cell->out && !is_empty(run, n); k++) {
-			size_t row = last_processed(run, cell, n) * run->batch + n;
+	for (size_t n = 0; n < run->batch; n++) {
+		size_t row;
 
-			trace->last[n * width + cell->column + k] +=
-				trace->h[index][row * cell->out + k] *
-				ORACLE_DROPOUT_FACTOR(network, run, cell, k, drop_time(run, cell, n), n);
-		}
+		if (is_empty(run, n))
+			continue;
+		row = last_processed(run, cell, n) * run->batch + n;
+		h_emit(network, run, cell, trace->h[index] + row * h_numbers(cell), drop_time(run, cell, n), n,
+		       trace->last + n * width);
+	}
 }
 
 /* Whether row number `row` of y is that of a step that there is. */
@@ -376,13 +412,20 @@ static size_t y_rows(const struct ORACLE_RUN *run)
 	return run->last_only ? run->batch : run->steps * run->batch;
 }
 
+/* The read-out and the columns of y go place by place. */
+static size_t y_places(const struct sluice__network *network)
+{
+	return network->images[network->layer_count].places;
+}
+
 static void readout_forward(const struct sluice__network *network, const struct ORACLE_RUN *run, const REAL *h, REAL *y)
 {
 	size_t width = network->widths[network->layer_count];
 	const REAL *weight = run->parameters + network->readout_weight;
+	size_t places = y_places(network);
 
-	for (size_t row = 0; row < y_rows(run); row++)
-		for (size_t out = 0; out < network->outputs && has_y(run, row); out++) {
+	for (size_t row = 0; row < y_rows(run) * places; row++)
+		for (size_t out = 0; out < network->outputs && has_y(run, row / places); out++) {
 			struct sum sum = {run->parameters[network->readout_bias + out], 0};
 
 			sum_product(&sum, weight + out * width, h + row * width, width);
@@ -395,9 +438,10 @@ static void readout_backward(const struct sluice__network *network, const struct
 {
 	size_t width = network->widths[network->layer_count], W = network->readout_weight;
 	const struct step_back b = {.dparameters = gradients->dparameters, .terms = gradients->terms};
+	size_t places = y_places(network);
 
-	for (size_t row = 0; row < y_rows(run); row++)
-		for (size_t out = 0; out < network->outputs && has_y(run, row); out++) {
+	for (size_t row = 0; row < y_rows(run) * places; row++)
+		for (size_t out = 0; out < network->outputs && has_y(run, row / places); out++) {
 			REAL d = run->dy[row * network->outputs + out];
 
 			parameter_add(&b, network->readout_bias + out, d);
@@ -412,10 +456,10 @@ static void readout_backward(const struct sluice__network *network, const struct
 static void columns_out(const struct sluice__network *network, const struct ORACLE_RUN *run, const REAL *from,
 			size_t column, REAL *y)
 {
-	size_t width = network->widths[network->layer_count], outputs = network->outputs;
+	size_t width = network->widths[network->layer_count], outputs = network->outputs, places = y_places(network);
 
-	for (size_t row = 0; row < y_rows(run) && y; row++)
-		if (has_y(run, row))
+	for (size_t row = 0; row < y_rows(run) * places && y; row++)
+		if (has_y(run, row / places))
 			memcpy(y + row * outputs, from + row * width + column, outputs * sizeof(REAL));
 }
 
@@ -423,17 +467,17 @@ static void columns_out(const struct sluice__network *network, const struct ORAC
 static void columns_in(const struct sluice__network *network, const struct ORACLE_RUN *run, const REAL *dy,
 		       size_t column, REAL *to)
 {
-	size_t width = network->widths[network->layer_count], outputs = network->outputs;
+	size_t width = network->widths[network->layer_count], outputs = network->outputs, places = y_places(network);
 
-	for (size_t row = 0; row < y_rows(run) && dy; row++)
-		if (has_y(run, row))
+	for (size_t row = 0; row < y_rows(run) * places && dy; row++)
+		if (has_y(run, row / places))
 			memcpy(to + row * width + column, dy + row * outputs, outputs * sizeof(REAL));
 }
 
 /* x of the steps that rows have; nothing else of it is read. */
 static void x_copy(const struct sluice__network *network, const struct ORACLE_RUN *run, REAL *to)
 {
-	size_t I = network->inputs;
+	size_t I = network->x_row;
 
 	for (size_t t = 0; t < run->steps; t++)
 		for (size_t n = 0; n < run->batch; n++)

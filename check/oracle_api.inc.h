@@ -2,9 +2,10 @@
  * oracle_api.inc.h: the oracle's interface for one number type; set REAL and ORACLE(name), then include.
  */
 
-/* What goes in. All arrays are time-major; h states hold [N,out] and c states [N,H] for each cell as network.h says.
- * NULL states are the start, learned or zeros; NULL incoming gradients are zeros. Nothing is read at steps that a row
- * has not. */
+/* What goes in. Of images every width counts all places, [places, channels]: x is [T,N,x_row], y [T,N,y_row], H and out
+ * are places times channels, 4H stands for [places,4,H]. All arrays are time-major; h states hold [N,out] and c states
+ * [N,H] for each cell as network.h says. NULL states are the start, learned or zeros; NULL incoming gradients are
+ * zeros. Nothing is read at steps that a row has not. */
 struct ORACLE_RUN {
 	size_t steps, batch;
 	const REAL *parameters, *x, *h0, *c0; /* x without input weights: gates in the order i f g o */
@@ -80,14 +81,15 @@ int ORACLE_HAS_STEP(const struct ORACLE_RUN *run, size_t t, size_t n);
 int ORACLE_COMPUTES_STEP(const struct ORACLE_RUN *run, size_t t, size_t n);
 int ORACLE_BEGINS_ANEW(const struct ORACLE_RUN *run, const struct sluice__cell *cell, size_t t, size_t n);
 
-/* The random and given factors of one unit of a cell at time t in row n, as the run has them: of dropout on the way out
- * of the layer, m, z_h and z_c; and that of DropConnect on an element of R, 0 in an absent block. */
+/* The random and given factors of number k of a cell's h, or of its c for z_c, at time t in row n, as the run has them:
+ * of dropout on the way out of the layer, m, z_h and z_c; k is the unit, of images it counts [places, channels]. And
+ * that of DropConnect on an element of R, whose column counts [v,u,channel], 0 in an absent block. */
 REAL ORACLE_DROPOUT_FACTOR(const struct sluice__network *network, const struct ORACLE_RUN *run,
-			   const struct sluice__cell *cell, size_t unit, size_t t, size_t n);
+			   const struct sluice__cell *cell, size_t k, size_t t, size_t n);
 REAL ORACLE_MASK_FACTOR(const struct sluice__network *network, const struct ORACLE_RUN *run,
-			const struct sluice__cell *cell, size_t unit, size_t t, size_t n);
-REAL ORACLE_ZONEOUT_H_FACTOR(const struct ORACLE_RUN *run, const struct sluice__cell *cell, size_t unit, size_t t,
+			const struct sluice__cell *cell, size_t k, size_t t, size_t n);
+REAL ORACLE_ZONEOUT_H_FACTOR(const struct ORACLE_RUN *run, const struct sluice__cell *cell, size_t k, size_t t,
 			     size_t n);
-REAL ORACLE_ZONEOUT_C_FACTOR(const struct ORACLE_RUN *run, const struct sluice__cell *cell, size_t unit, size_t t,
+REAL ORACLE_ZONEOUT_C_FACTOR(const struct ORACLE_RUN *run, const struct sluice__cell *cell, size_t k, size_t t,
 			     size_t n);
 REAL ORACLE_RECURRENT_FACTOR(const struct ORACLE_RUN *run, const struct sluice__cell *cell, size_t row, size_t column);

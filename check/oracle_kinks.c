@@ -91,22 +91,22 @@ double sluice__oracle_kink_distance(const sluice_activation *v, double parameter
 	}
 }
 
-/* Distance to a clip and, where it holds nothing back, to the activation's kinks behind it. place is -1 for none. */
-static double clip_distance(const struct sluice__cell *cell, const double *parameters, int place, size_t unit,
+/* Distance to a clip and, where it holds nothing back, to the activation's kinks behind it. which is -1 for none. */
+static double clip_distance(const struct sluice__cell *cell, const double *parameters, int which, size_t unit,
 			    float limit, double value)
 {
 	double clip = limit != 0 ? fabs(fabs(value) - (double)limit) : INFINITY, parameter = 0;
 
-	if (place < 0 || (limit != 0 && fabs(value) >= (double)limit))
+	if (which < 0 || (limit != 0 && fabs(value) >= (double)limit))
 		return isnan(value) ? 0 : clip;
 	if (cell->prelu != SLUICE__NONE)
-		parameter = parameters[cell->prelu + (size_t)place * cell->hidden + unit];
-	return fmin(clip, sluice__oracle_kink_distance(&cell->activations[place], parameter, value));
+		parameter = parameters[cell->prelu + (size_t)which * cell->hidden + unit];
+	return fmin(clip, sluice__oracle_kink_distance(&cell->activations[which], parameter, value));
 }
 
-/* The smallest distance in one step of one row of one cell. */
-static double row_distance(const struct sluice__cell *cell, const double *parameters, const double *a, const double *p,
-			   const double *pq)
+/* The smallest distance at one place in one step of one row of one cell. */
+static double place_distance(const struct sluice__cell *cell, const double *parameters, const double *a,
+			     const double *p, const double *pq)
 {
 	double nearest = INFINITY;
 
@@ -131,13 +131,15 @@ double sluice__oracle_kinks_f64(const struct sluice__network *network, const str
 	for (size_t index = 0; index < network->cell_count; index++) {
 		const struct sluice__cell *cell = &network->cells[index];
 
-		for (size_t row = 0; row < run->steps * run->batch; row++) {
+		for (size_t at = 0; at < run->steps * run->batch * cell->places; at++) {
+			size_t row = at / cell->places;
+
 			if (!sluice__oracle_computes_step_f64(run, row / run->batch, row % run->batch))
 				continue;
 			nearest = fmin(nearest,
-				       row_distance(cell, run->parameters, trace->a[index] + row * 4 * cell->hidden,
-						    trace->p[index] + row * cell->hidden,
-						    trace->pq[index] + row * cell->out));
+				       place_distance(cell, run->parameters, trace->a[index] + at * 4 * cell->hidden,
+						      trace->p[index] + at * cell->hidden,
+						      trace->pq[index] + at * cell->out));
 		}
 	}
 	return nearest;

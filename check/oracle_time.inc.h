@@ -61,31 +61,39 @@ static size_t drop_time(const struct ORACLE_RUN *run, const struct sluice__cell 
 }
 
 /* h or c of one cell as its steps see them: the sequence [T,N,width], the initial state [N,width] or NULL, and the
- * start [width]. */
+ * start [width]. Of images width counts all places. */
 struct states {
 	const REAL *sequence, *initial, *start;
 	size_t width;
 };
 
+/* A start as a row has it: of images the same at all places; zeros where none is learned. */
+static void start_make(const struct ORACLE_RUN *run, const struct sluice__cell *cell, size_t offset, size_t channels,
+		       REAL *start)
+{
+	for (size_t k = 0; k < cell->places * channels; k++)
+		start[k] = offset != SLUICE__NONE ? run->parameters[offset + k % channels] : 0;
+}
+
 static struct states h_states(const struct sluice__cell *cell, const struct ORACLE_RUN *run, const REAL *sequence,
-			      const REAL *zeros)
+			      const REAL *start)
 {
 	return (struct states){
 		.sequence = sequence,
 		.initial = run->h0 ? run->h0 + cell->h_state * run->batch : NULL,
-		.start = cell->start_h != SLUICE__NONE ? run->parameters + cell->start_h : zeros,
-		.width = cell->out,
+		.start = start,
+		.width = cell->places * cell->out,
 	};
 }
 
 static struct states c_states(const struct sluice__cell *cell, const struct ORACLE_RUN *run, const REAL *sequence,
-			      const REAL *zeros)
+			      const REAL *start)
 {
 	return (struct states){
 		.sequence = sequence,
 		.initial = run->c0 ? run->c0 + cell->c_state * run->batch : NULL,
-		.start = cell->start_c != SLUICE__NONE ? run->parameters + cell->start_c : zeros,
-		.width = cell->hidden,
+		.start = start,
+		.width = cell->places * cell->hidden,
 	};
 }
 

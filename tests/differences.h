@@ -45,8 +45,10 @@ static double states_loss(const struct subject *subject, const struct sluice__or
 			const struct sluice__cell *cell = &network->cells[index];
 			size_t h = row * network->h_width + cell->h_state, c = row * network->c_width + cell->c_state;
 
-			sum += dot(dh + h, trace->h[index] + row * cell->out, cell->out) +
-			       dot(dc + c, trace->c[index] + row * cell->hidden, cell->hidden);
+			size_t h_count = cell->places * cell->out, c_count = cell->places * cell->hidden;
+
+			sum += dot(dh + h, trace->h[index] + row * h_count, h_count) +
+			       dot(dc + c, trace->c[index] + row * c_count, c_count);
 		}
 	return sum;
 }
