@@ -17,6 +17,9 @@ from golden_common import agree, border, image_cell, random, sigmoid, write
 
 STEPS, BATCH, HEIGHT, WIDTH, INPUTS, HIDDEN = 3, 2, 6, 7, 3, 2
 
+# Of every layer, which a file holds stacked.
+STATES = ("h0", "c0", "hn", "cn", "dhn", "dcn", "dh0", "dc0")
+
 # What each layer is made with. test_golden_images.c has the same table.
 CASES = {
     "same": [dict(kernel_size=3)],
@@ -100,6 +103,8 @@ def make(name, cases):
     results |= {"y": y} | {f"d{key}": gradient for key, gradient in tape.gradient(loss, watched | variables).items()}
     arrays |= {key: tensor.numpy() for key, tensor in results.items()}
     judge(name, cases, arrays)
+    for key in STATES:
+        arrays[key] = np.stack([arrays.pop(f"{key}.{k}") for k in range(len(layers))])
     write(f"conv_keras_{name}", arrays, options=cases,
           made_by=f"Keras {keras.__version__} on TensorFlow {tensorflow.__version__}, NumPy {np.__version__}")
 
