@@ -27,7 +27,7 @@ static struct need view_need(const struct sluice__network *network, size_t batch
 			    batch * (11 * network->c_width + 2 * network->h_width)};
 
 	for (size_t layer = 0; layer <= network->layer_count; layer++)
-		need.numbers += batch * network->widths[layer];
+		need.numbers += batch * network->images[layer].places * network->widths[layer];
 	return need;
 }
 
@@ -41,7 +41,7 @@ static double **cells_take(const struct sluice__network *network, size_t batch, 
 	for (size_t index = 0; index < network->cell_count; index++) {
 		const struct sluice__cell *cell = &network->cells[index];
 
-		arrays[index] = take(next, batch * (of_h ? cell->out : gates * cell->hidden));
+		arrays[index] = take(next, batch * (of_h ? h_numbers(cell) : gates * c_numbers(cell)));
 	}
 	return arrays;
 }
@@ -52,7 +52,7 @@ static double **layers_take(const struct sluice__network *network, size_t batch,
 
 	*pointers += network->layer_count + 1;
 	for (size_t layer = 0; layer <= network->layer_count; layer++)
-		arrays[layer] = take(next, batch * network->widths[layer]);
+		arrays[layer] = take(next, batch * network->images[layer].places * network->widths[layer]);
 	return arrays;
 }
 
@@ -69,68 +69,125 @@ static void view_take(const struct sluice__network *network, size_t batch, struc
 	view->h = cells_take(network, batch, 0, 1, pointers, next);
 }
 
+/* Elements of a cell's R. */
+static size_t recurrent_count(const struct sluice__cell *cell)
+{
+	return 4 * cell->hidden * sluice__window_columns(&cell->recurrent_window);
+}
+
 /* R with DropConnect: a product, which may be stored as the weights are. */
-static void recurrent_fill(struct bound_work *work, size_t index, struct number *R)
+static void recurrent_fill(struct bound_work *work, size_t index)
 {
 	const struct sluice__cell *cell = &work->network->cells[index];
 	const struct sluice__oracle_run_f64 *run = work->run;
-	int drops = run->training && cell->dropconnect > 0;
+	size_t columns = sluice__window_columns(&cell->recurrent_window);
+	struct number *R = work->R[index];
 
-	for (size_t place = 0; place < 4 * cell->hidden * cell->out; place++) {
-		size_t row = place / cell->out, column = place % cell->out;
+	for (size_t place = 0; place < recurrent_count(cell); place++) {
+		size_t row = place / columns, column = place % columns;
+		double factor = work->factors[index] ? sluice__oracle_recurrent_factor_f64(run, cell, row, column) : 1;
 
 		R[place] = exact(run->parameters[cell->weight_hh + place]);
 		if (cell->no_recurrent_weights >> row / cell->hidden & 1)
 			R[place] = exact(0);
-		else if (drops)
-			R[place] = stored(
-				work->storage.weights,
-				multiply(exact(sluice__oracle_recurrent_factor_f64(run, cell, row, column)), R[place]));
+		else if (work->factors[index])
+			R[place] = stored(work->storage.weights, multiply(exact(factor), R[place]));
+		if (work->factors[index])
+			work->factors[index][place] = factor;
 	}
+}
+
+/* Room for R and its factors of every cell. */
+static sluice_status recurrent_create(struct bound_work *work)
+{
+	const struct sluice__network *network = work->network;
+	size_t count = 0;
+	double *factors;
+	struct number *R;
+
+	for (size_t index = 0; index < network->cell_count; index++)
+		count += recurrent_count(&network->cells[index]);
+	work->R = calloc(network->cell_count, sizeof(*work->R));
+	work->factors = calloc(network->cell_count, sizeof(*work->factors));
+	work->recurrent_block = R = calloc(count, sizeof(*R));
+	work->factor_block = factors = calloc(count, sizeof(*factors));
+	if (!work->R || !work->factors || !R || !factors)
+		return sluice_fail(SLUICE_OUT_OF_MEMORY, "no memory for bounds of %zu weights", count);
+	for (size_t index = 0; index < network->cell_count; index++) {
+		const struct sluice__cell *cell = &network->cells[index];
+
+		work->R[index] = R;
+		work->factors[index] = work->run->training && cell->dropconnect > 0 ? factors : NULL;
+		recurrent_fill(work, index);
+		R += recurrent_count(cell);
+		factors += recurrent_count(cell);
+	}
+	return SLUICE_OK;
+}
+
+static size_t most(size_t one, size_t other)
+{
+	return one > other ? one : other;
+}
+
+/* Scratch of one row of any cell. */
+static sluice_status scratch_create(struct bound_work *work)
+{
+	const struct sluice__network *network = work->network;
+	size_t x = 0, h = 0, c = 0, parameters = network->parameter_count;
+	struct bound_sight *sight = &work->sight;
+
+	for (size_t index = 0; index < network->cell_count; index++) {
+		const struct sluice__cell *cell = &network->cells[index];
+
+		x = most(x, cell->input_places * cell->inputs);
+		h = most(h, h_numbers(cell));
+		c = most(c, c_numbers(cell));
+	}
+	work->scratch = calloc(parameters + x + 3 * h + 11 * c, sizeof(*work->scratch));
+	work->sums = calloc(parameters + most(x, most(h, c)), sizeof(*work->sums));
+	if (!work->scratch || !work->sums)
+		return sluice_fail(SLUICE_OUT_OF_MEMORY, "no memory for bounds of %zu numbers", x + h + c);
+	work->scratch_sums = work->sums + parameters;
+	work->parameters = work->scratch + 2 * h + 9 * c;
+	sight->x = work->parameters + parameters;
+	sight->m = sight->x + x;
+	sight->c = sight->m + h;
+	sight->e = sight->c + c;
+	for (size_t place = 0; place < parameters; place++)
+		work->parameters[place] = exact(work->run->parameters[place]);
+	return SLUICE_OK;
 }
 
 static sluice_status work_create(struct bound_work *work)
 {
 	const struct sluice__network *network = work->network;
-	size_t batch = work->run->batch, weights = 0, row = 0, inputs = 0;
+	size_t batch = work->run->batch;
 	struct need need = view_need(network, batch);
+	sluice_status status = scratch_create(work);
 	double **pointers, *next;
-	struct number *R;
 
-	for (size_t index = 0; index < network->cell_count; index++) {
-		const struct sluice__cell *cell = &network->cells[index];
-
-		weights += 4 * cell->hidden * cell->out;
-		row = row > 10 * cell->hidden + 3 * cell->out ? row : 10 * cell->hidden + 3 * cell->out;
-		inputs = inputs > cell->inputs + cell->out ? inputs : cell->inputs + cell->out;
-	}
+	if (status == SLUICE_OK)
+		status = recurrent_create(work);
+	if (status != SLUICE_OK)
+		return status;
 	need.pointers = 2 * need.pointers + network->layer_count + 1;
 	need.numbers *= 3;
 	work->block = pointers = calloc(need.pointers + need.numbers, sizeof(double));
-	work->R = calloc(network->cell_count, sizeof(*work->R));
-	work->scratch = R = calloc(row + weights, sizeof(*R));
-	work->sums = calloc(network->parameter_count + inputs, sizeof(*work->sums));
-	if (!pointers || !work->R || !R || !work->sums)
+	if (!pointers)
 		return sluice_fail(SLUICE_OUT_OF_MEMORY, "no memory for bounds of %zu numbers", need.numbers);
 	next = (double *)work->block + need.pointers;
 	view_take(network, batch, &work->now, &pointers, &next);
 	view_take(network, batch, &work->later, &pointers, &next);
 	work->dinputs = layers_take(network, batch, &pointers, &next);
-	work->scratch_sums = work->sums + network->parameter_count;
-	R += row;
-	for (size_t index = 0; index < network->cell_count; index++) {
-		work->R[index] = R;
-		recurrent_fill(work, index, R);
-		R += 4 * network->cells[index].hidden * network->cells[index].out;
-	}
 	return SLUICE_OK;
 }
 
 static sluice_status bound_allocate(const struct sluice__network *network, size_t batch, struct sluice__bound *bound)
 {
 	size_t h = batch * network->h_width, c = batch * network->c_width;
-	size_t outputs = batch * network->outputs, second = network->separate ? outputs : 0;
-	size_t count = 3 * h + 7 * c + outputs + second + batch * network->inputs + network->parameter_count;
+	size_t outputs = batch * network->y_row, second = network->separate ? outputs : 0;
+	size_t count = 3 * h + 7 * c + outputs + second + batch * network->x_row + network->parameter_count;
 	double *next = calloc(count, sizeof(double));
 
 	if (!next)
@@ -145,7 +202,7 @@ static sluice_status bound_allocate(const struct sluice__network *network, size_
 	bound->gates = take(&next, 4 * c);
 	bound->dh0 = take(&next, h);
 	bound->dc0 = take(&next, c);
-	bound->dx = take(&next, batch * network->inputs);
+	bound->dx = take(&next, batch * network->x_row);
 	bound->dparameters = take(&next, network->parameter_count);
 	return SLUICE_OK;
 }
@@ -179,6 +236,9 @@ sluice_status sluice__bound_create(const struct sluice__network *network, const 
 		sluice__bound_destroy(&bound);
 	}
 	free(work.R);
+	free(work.factors);
+	free(work.recurrent_block);
+	free(work.factor_block);
 	free(work.scratch);
 	free(work.sums);
 	free(work.block);

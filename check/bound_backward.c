@@ -8,54 +8,54 @@
 
 #include <string.h>
 
-/* The numbers of one row of one cell: [out] or [H] or [4H] each. */
+/* The numbers of one row of one cell: [out] or [H] or [4H] each, at all places. What the row sees is in sight. */
 struct row {
-	struct number *dh, *dr, *m;  /* [out]; m is the recurrent input */
+	struct number *dh, *dr;      /* [out] */
 	struct number *dq, *de, *dc; /* [H]; dc is that of the state before the step */
 	struct number *da;           /* [4H] */
-	struct number *q, *e, *s;    /* [H]; s is s_c(e) */
+	struct number *q, *s;        /* [H]; s is s_c(e) */
 	size_t n, index;
 };
 
 static struct row row_of(struct bound_work *work, size_t index, size_t n)
 {
 	const struct sluice__cell *cell = &work->network->cells[index];
-	size_t H = cell->hidden, out = cell->out;
+	size_t H = c_numbers(cell), out = h_numbers(cell);
 	struct number *next = work->scratch;
 	struct row row = {.n = n, .index = index};
 
+	sluice__bound_see(work, &work->later, index, n);
 	row.dh = next;
 	row.dr = next += out;
-	row.m = next += out;
 	row.dq = next += out;
 	row.de = next += H;
 	row.dc = next += H;
 	row.da = next += H;
 	row.q = next += 4 * H;
-	row.e = next += H;
 	row.s = next + H;
-	for (size_t unit = 0; unit < H; unit++) {
-		size_t place = n * H + unit;
+	for (size_t k = 0; k < H; k++) {
+		size_t place = n * H + k;
 
-		row.e[unit] = (struct number){work->trace->e[index][place], work->later.e[index][place]};
-		row.q[unit] = (struct number){work->trace->q[index][place], work->later.q[index][place]};
-		row.s[unit] = sluice__bound_activation(work, cell, SLUICE__CELL_OUTPUT, unit, row.e[unit], 0);
+		row.q[k] = (struct number){work->trace->q[index][place], work->later.q[index][place]};
+		row.s[k] = sluice__bound_activation(work, cell, SLUICE__CELL_OUTPUT, k % cell->hidden, work->sight.e[k],
+						    0);
 	}
-	for (size_t k = 0; k < out; k++)
-		row.m[k] = sluice__bound_recurrent(work, cell, n, k);
 	return row;
 }
 
-static struct number gate_of(const struct bound_work *work, const struct row *row, int gate, size_t unit)
+/* The gate's value that belongs to number k of c, and its argument. */
+static struct number gate_of(const struct bound_work *work, const struct row *row, int gate, size_t k)
 {
-	size_t H = work->network->cells[row->index].hidden, place = row->n * 4 * H + (size_t)gate * H + unit;
+	const struct sluice__cell *cell = &work->network->cells[row->index];
+	size_t place = row->n * 4 * c_numbers(cell) + gate_at(cell, gate, k);
 
 	return (struct number){work->trace->gates[row->index][place], work->later.gates[row->index][place]};
 }
 
-static struct number argument_of(const struct bound_work *work, const struct row *row, int gate, size_t unit)
+static struct number argument_of(const struct bound_work *work, const struct row *row, int gate, size_t k)
 {
-	size_t H = work->network->cells[row->index].hidden, place = row->n * 4 * H + (size_t)gate * H + unit;
+	const struct sluice__cell *cell = &work->network->cells[row->index];
+	size_t place = row->n * 4 * c_numbers(cell) + gate_at(cell, gate, k);
 
 	return (struct number){work->trace->a[row->index][place], work->later.a[row->index][place]};
 }
@@ -86,36 +86,21 @@ static struct number kept(double z, struct number d)
 	return z == 0 ? exact(0) : z == 1 ? d : multiply(exact(z), d);
 }
 
-/* The peephole weight from unit k to a row of the gates, and whether there is one at all. */
-static int peephole_of(const struct bound_work *work, const struct sluice__cell *cell, int gate, size_t unit, size_t k,
-		       struct number *weight, size_t *place)
-{
-	size_t H = cell->hidden, row = (size_t)gate * H + unit;
-	int full = cell->peephole_kind == SLUICE_PEEPHOLE_FULL;
-
-	if (cell->peephole_kind == SLUICE_PEEPHOLE_NONE || cell->no_peepholes >> gate & 1 ||
-	    !sluice__cell_computes(cell, gate) || (!full && k != unit))
-		return 0;
-	*place = cell->peephole + (full ? row * H + k : row);
-	*weight = exact(work->run->parameters[*place]);
-	return 1;
-}
-
 /* da = dk s'(a), zero for gates that are not computed; a PReLU's slope gets its term. */
-static void gate_backward(struct bound_work *work, struct row *row, int gate, size_t unit, struct number d)
+static void gate_backward(struct bound_work *work, struct row *row, int gate, size_t k, struct number d)
 {
 	const struct sluice__cell *cell = &work->network->cells[row->index];
+	size_t at = gate_at(cell, gate, k), unit = k % cell->hidden;
 	double limit = (double)cell->gate_clip;
-	struct number a = argument_of(work, row, gate, unit);
+	struct number a = argument_of(work, row, gate, k);
 
-	row->da[(size_t)gate * cell->hidden + unit] = exact(0);
+	row->da[at] = exact(0);
 	if (!sluice__cell_computes(cell, gate))
 		return;
-	row->da[(size_t)gate * cell->hidden + unit] =
-		multiply(d, sluice__bound_slope(work, cell, gate, unit, a, limit, gate_of(work, row, gate, unit)));
+	row->da[at] = multiply(d, sluice__bound_slope(work, cell, gate, unit, a, limit, gate_of(work, row, gate, k)));
 	if (cell->activations[gate].kind == SLUICE_ACTIVATION_PRELU) {
 		a.value = fmin(clipped(a.value, limit), 0);
-		a.error = a.value == 0 && argument_of(work, row, gate, unit).value > a.error ? 0 : a.error;
+		a.error = a.value == 0 && argument_of(work, row, gate, k).value > a.error ? 0 : a.error;
 		sum_add(&work->sums[cell->prelu + (size_t)gate * cell->hidden + unit], d, a);
 	}
 }
@@ -127,12 +112,12 @@ static void emission_backward(struct bound_work *work, struct row *row)
 	const struct sluice__oracle_run_f64 *run = work->run;
 	size_t n = row->n, width = work->network->widths[cell->layer + 1];
 
-	for (size_t k = 0; k < cell->out; k++) {
-		size_t column = n * width + cell->column + k, place = n * cell->out + k;
+	for (size_t k = 0; k < h_numbers(cell); k++) {
+		size_t column = (n * cell->places + k / cell->out) * width + cell->column + k % cell->out;
 		struct number dout = {work->gradients->dinputs[cell->layer + 1][column],
 				      work->dinputs[cell->layer + 1][column]};
 		double factor = sluice__oracle_dropout_factor_f64(work->network, run, cell, k, 0, n);
-		double dh = run->dh ? run->dh[cell->h_state * run->batch + place] : 0;
+		double dh = run->dh ? run->dh[cell->h_state * run->batch + n * h_numbers(cell) + k] : 0;
 
 		row->dh[k] = state_gradient(exact(dh), factor == 1 ? dout : multiply(dout, exact(factor)),
 					    run->dh_steps, n * work->network->h_width + cell->h_state + k);
@@ -140,46 +125,53 @@ static void emission_backward(struct bound_work *work, struct row *row)
 }
 
 /* dc' of the state after the step, likewise. */
-static struct number cell_gradient(const struct bound_work *work, const struct row *row, size_t unit)
+static struct number cell_gradient(const struct bound_work *work, const struct row *row, size_t k)
 {
 	const struct sluice__cell *cell = &work->network->cells[row->index];
 	const struct sluice__oracle_run_f64 *run = work->run;
-	size_t place = cell->c_state * run->batch + row->n * cell->hidden + unit;
+	size_t place = cell->c_state * run->batch + row->n * c_numbers(cell) + k;
 
 	struct number dc = exact(run->dc ? run->dc[place] : 0);
 
 	if (!run->dc_steps)
 		return dc;
-	return state_gradient(dc, exact(0), run->dc_steps, row->n * work->network->c_width + cell->c_state + unit);
+	return state_gradient(dc, exact(0), run->dc_steps, row->n * work->network->c_width + cell->c_state + k);
+}
+
+/* dq = P^T dr at number k of c. */
+static struct number projection_backward(struct bound_work *work, const struct row *row, size_t k)
+{
+	const struct sluice__cell *cell = &work->network->cells[row->index];
+	size_t H = cell->hidden, first = k / H * cell->out;
+	struct sum dq = {0, 0, 0, 0};
+
+	for (size_t j = 0; j < cell->out; j++) {
+		size_t place = cell->weight_hr + j * H + k % H;
+
+		sum_add(&dq, row->dr[first + j], work->parameters[place]);
+		sum_add(&work->sums[place], row->dr[first + j], row->q[k]);
+	}
+	return sum_number(&dq);
 }
 
 /* dr and dq: from h to o s_c(e). */
 static void output_backward(struct bound_work *work, struct row *row)
 {
 	const struct sluice__cell *cell = &work->network->cells[row->index];
-	const struct sluice__oracle_run_f64 *run = work->run;
-	size_t n = row->n, H = cell->hidden;
+	int projects = cell->weight_hr != SLUICE__NONE;
+	size_t n = row->n;
 
-	for (size_t k = 0; k < cell->out; k++) {
-		size_t place = n * cell->out + k;
-		double z = sluice__oracle_zoneout_h_factor_f64(run, cell, k, 0, n);
+	for (size_t k = 0; k < h_numbers(cell); k++) {
+		size_t place = n * h_numbers(cell) + k;
+		double z = sluice__oracle_zoneout_h_factor_f64(work->run, cell, k, 0, n);
 		struct number pq = {work->trace->pq[row->index][place], work->later.pq[row->index][place]};
 
 		row->dr[k] = passed(z, row->dh[k]);
-		if (cell->weight_hr != SLUICE__NONE)
+		if (projects)
 			row->dr[k] = cut(row->dr[k], pq, (double)cell->projection_clip);
 	}
-	for (size_t unit = 0; unit < H; unit++) {
-		struct sum dq = {0, 0, 0, 0};
-
-		for (size_t k = 0; k < cell->out && cell->weight_hr != SLUICE__NONE; k++) {
-			size_t place = cell->weight_hr + k * H + unit;
-
-			sum_add(&dq, row->dr[k], exact(run->parameters[place]));
-			sum_add(&work->sums[place], row->dr[k], row->q[unit]);
-		}
-		row->dq[unit] = cell->weight_hr != SLUICE__NONE ? sum_number(&dq) : row->dr[unit];
-	}
+	for (size_t k = 0; k < c_numbers(cell); k++)
+		row->dq[k] = projects ? projection_backward(work, row, k) : row->dr[k];
 }
 
 /* do and what of de comes from q and from the state after the step. */
@@ -188,58 +180,71 @@ static void output_gate_backward(struct bound_work *work, struct row *row)
 	const struct sluice__cell *cell = &work->network->cells[row->index];
 	const struct sluice__oracle_run_f64 *run = work->run;
 
-	for (size_t unit = 0; unit < cell->hidden; unit++) {
-		double z = sluice__oracle_zoneout_c_factor_f64(run, cell, unit, 0, row->n);
-		struct number dc = cell_gradient(work, row, unit);
-		struct number ds = multiply(row->dq[unit], gate_of(work, row, SLUICE__O, unit));
-		struct number slope =
-			sluice__bound_slope(work, cell, SLUICE__CELL_OUTPUT, unit, row->e[unit], 0, row->s[unit]);
+	for (size_t k = 0; k < c_numbers(cell); k++) {
+		size_t unit = k % cell->hidden;
+		double z = sluice__oracle_zoneout_c_factor_f64(run, cell, k, 0, row->n);
+		struct number dc = cell_gradient(work, row, k), e = work->sight.e[k];
+		struct number ds = multiply(row->dq[k], gate_of(work, row, SLUICE__O, k));
+		struct number slope = sluice__bound_slope(work, cell, SLUICE__CELL_OUTPUT, unit, e, 0, row->s[k]);
 
-		gate_backward(work, row, SLUICE__O, unit, multiply(row->dq[unit], row->s[unit]));
-		row->de[unit] = add(multiply(ds, slope), passed(z, dc));
-		row->dc[unit] = kept(z, dc);
+		gate_backward(work, row, SLUICE__O, k, multiply(row->dq[k], row->s[k]));
+		row->de[k] = add(multiply(ds, slope), passed(z, dc));
+		row->dc[k] = kept(z, dc);
 		if (cell->activations[SLUICE__CELL_OUTPUT].kind == SLUICE_ACTIVATION_PRELU) {
-			struct number e = row->e[unit];
-
 			e = (struct number){fmin(e.value, 0), e.value > e.error ? 0 : e.error};
 			sum_add(&work->sums[cell->prelu + SLUICE__CELL_OUTPUT * cell->hidden + unit], ds, e);
 		}
 	}
 }
 
-/* Adds V_k^T da_k to d [H] for one gate, in one sum with what d was, and collects dV_k; the peephole saw the new cell
- * or the one before. */
-static void peephole_backward(struct bound_work *work, struct row *row, int gate, int new_cell, struct number *d)
+/* V_k^T da_k of one gate to `sums` [H], and dV_k. */
+static void peephole_sums(struct bound_work *work, const struct row *row, int gate, int new_cell, struct sum *sums)
 {
 	const struct sluice__cell *cell = &work->network->cells[row->index];
-	size_t H = cell->hidden, place;
-	struct number weight;
+	const struct bound_product product = sluice__bound_memory(work, row->index, new_cell);
+	struct sum *dV = work->sums + cell->peephole;
 
-	for (size_t k = 0; k < H; k++) {
-		struct number c = new_cell ? row->e[k] : exact(sluice__bound_cell_before(work, cell, row->n, k));
-		struct sum sum = {0, 0, 0, 0};
+	for (size_t k = 0; k < c_numbers(cell); k++) {
+		size_t line = (size_t)gate * cell->hidden + k % cell->hidden, place = k / cell->hidden;
+		struct number da = row->da[gate_at(cell, gate, k)];
 
-		for (size_t unit = 0; unit < H; unit++) {
-			struct number da = row->da[(size_t)gate * H + unit];
-
-			if (!peephole_of(work, cell, gate, unit, k, &weight, &place))
-				continue;
-			if (!sum.count)
-				sum_add(&sum, d[k], exact(1));
-			sum_add(&sum, da, weight);
-			sum_add(&work->sums[place], da, c);
+		if (cell->peephole_kind == SLUICE_PEEPHOLE_FULL) {
+			sluice__bound_transpose(&product, line, place, da, dV, sums);
+			continue;
 		}
-		if (sum.count)
-			d[k] = sum_number(&sum);
+		if (cell->peephole_kind == SLUICE_PEEPHOLE_ELEMENT)
+			line = line * cell->places + place;
+		sum_add(&sums[k], da, product.weights[line]);
+		sum_add(&dV[line], da, product.seen[k]);
+	}
+}
+
+/* Adds V_k^T da_k to d [H] for one gate, in one sum with what d was; the peephole saw the new cell or the one before.
+ */
+static void peephole_backward(struct bound_work *work, const struct row *row, int gate, int new_cell, struct number *d)
+{
+	const struct sluice__cell *cell = &work->network->cells[row->index];
+	struct sum *sums = work->scratch_sums;
+
+	if (cell->peephole_kind == SLUICE_PEEPHOLE_NONE || cell->no_peepholes >> gate & 1 ||
+	    !sluice__cell_computes(cell, gate))
+		return;
+	memset(sums, 0, c_numbers(cell) * sizeof(*sums));
+	peephole_sums(work, row, gate, new_cell, sums);
+	for (size_t k = 0; k < c_numbers(cell); k++) {
+		if (!sums[k].count)
+			continue;
+		sum_add(&sums[k], d[k], exact(1));
+		d[k] = sum_number(&sums[k]);
 	}
 }
 
 /* dp: de, zeroed where the cell was clipped. From outputs, a clipped cell comes back as the clip in the data type, and
  * so may one that was not clipped but is as near to it as that rounding. */
-static struct number update_cut(const struct bound_work *work, const struct row *row, size_t unit)
+static struct number update_cut(const struct bound_work *work, const struct row *row, size_t k)
 {
 	const struct sluice__cell *cell = &work->network->cells[row->index];
-	size_t place = row->n * cell->hidden + unit;
+	size_t place = row->n * c_numbers(cell) + k;
 	struct number p = {work->trace->p[row->index][place], work->later.p[row->index][place]};
 	double limit = (double)cell->cell_clip;
 
@@ -248,7 +253,7 @@ static struct number update_cut(const struct bound_work *work, const struct row 
 			return exact(0);
 		limit = fmin(limit, sluice__storage_round(work->storage.data, limit));
 	}
-	return cut(row->de[unit], p, limit);
+	return cut(row->de[k], p, limit);
 }
 
 /* The gates i f g, and dc of the state before. */
@@ -256,17 +261,17 @@ static void update_backward(struct bound_work *work, struct row *row)
 {
 	const struct sluice__cell *cell = &work->network->cells[row->index];
 
-	for (size_t unit = 0; unit < cell->hidden; unit++) {
-		struct number dp = update_cut(work, row, unit);
-		struct number before = exact(sluice__bound_cell_before(work, cell, row->n, unit));
-		struct number di = multiply(dp, gate_of(work, row, SLUICE__G, unit)), df = multiply(dp, before);
+	for (size_t k = 0; k < c_numbers(cell); k++) {
+		struct number dp = update_cut(work, row, k);
+		struct number di = multiply(dp, gate_of(work, row, SLUICE__G, k));
+		struct number df = multiply(dp, work->sight.c[k]);
 
 		if (cell->coupled)
 			di = add(di, (struct number){-df.value, df.error});
-		gate_backward(work, row, SLUICE__I, unit, di);
-		gate_backward(work, row, SLUICE__F, unit, df);
-		gate_backward(work, row, SLUICE__G, unit, multiply(dp, gate_of(work, row, SLUICE__I, unit)));
-		row->dc[unit] = add(row->dc[unit], multiply(dp, gate_of(work, row, SLUICE__F, unit)));
+		gate_backward(work, row, SLUICE__I, k, di);
+		gate_backward(work, row, SLUICE__F, k, df);
+		gate_backward(work, row, SLUICE__G, k, multiply(dp, gate_of(work, row, SLUICE__I, k)));
+		row->dc[k] = add(row->dc[k], multiply(dp, gate_of(work, row, SLUICE__F, k)));
 	}
 }
 
@@ -291,29 +296,19 @@ static void cell_backward(struct bound_work *work, struct row *row)
 static void recurrent_backward(struct bound_work *work, struct row *row)
 {
 	const struct sluice__cell *cell = &work->network->cells[row->index];
+	const struct bound_product product = sluice__bound_recurrent(work, row->index);
 	const struct sluice__oracle_run_f64 *run = work->run;
 	struct sum *dm = work->scratch_sums;
-	size_t H = cell->hidden, out = cell->out, n = row->n;
+	size_t n = row->n;
 
-	memset(dm, 0, out * sizeof(*dm));
-	for (size_t line = 0; line < 4 * H; line++) {
-		int gate = (int)(line / H);
-
-		if (!sluice__cell_computes(cell, gate) || cell->no_recurrent_weights >> gate & 1)
-			continue;
-		for (size_t k = 0; k < out; k++) {
-			size_t place = line * out + k;
-			double kept_weight = run->training && cell->dropconnect > 0
-						     ? sluice__oracle_recurrent_factor_f64(run, cell, line, k)
-						     : 1;
-
-			sum_add(&dm[k], row->da[line], work->R[row->index][place]);
-			sum_add(&work->sums[cell->weight_hh + place],
-				kept_weight == 1 ? row->da[line] : multiply(row->da[line], exact(kept_weight)),
-				row->m[k]);
-		}
-	}
-	for (size_t k = 0; k < out; k++) {
+	memset(dm, 0, h_numbers(cell) * sizeof(*dm));
+	for (int gate = SLUICE__I; gate <= SLUICE__O; gate++)
+		for (size_t k = 0; k < c_numbers(cell); k++)
+			if (sluice__cell_computes(cell, gate) && !(cell->no_recurrent_weights >> gate & 1))
+				sluice__bound_transpose(&product, (size_t)gate * cell->hidden + k % cell->hidden,
+							k / cell->hidden, row->da[gate_at(cell, gate, k)],
+							work->sums + cell->weight_hh, dm);
+	for (size_t k = 0; k < h_numbers(cell); k++) {
 		double m = sluice__oracle_mask_factor_f64(work->network, run, cell, k, 0, n);
 		double z = sluice__oracle_zoneout_h_factor_f64(run, cell, k, 0, n);
 		struct number dh = m == 1 ? sum_number(&dm[k]) : multiply(exact(m), sum_number(&dm[k]));
@@ -324,24 +319,48 @@ static void recurrent_backward(struct bound_work *work, struct row *row)
 	}
 }
 
-/* What remains is the gradient of the initial state, or of the start. */
+/* What remains is the gradient of the initial state, or of the start, which is the same at all places. */
 static void start_backward(struct bound_work *work, const struct row *row)
 {
 	const struct sluice__cell *cell = &work->network->cells[row->index];
 	const struct sluice__oracle_run_f64 *run = work->run;
-	size_t h = cell->h_state * run->batch + row->n * cell->out;
-	size_t c = cell->c_state * run->batch + row->n * cell->hidden;
+	size_t h = cell->h_state * run->batch + row->n * h_numbers(cell);
+	size_t c = cell->c_state * run->batch + row->n * c_numbers(cell);
 	int anew = sluice__oracle_begins_anew_f64(run, cell, 0, row->n);
 
-	for (size_t k = 0; k < cell->out; k++) {
+	for (size_t k = 0; k < h_numbers(cell); k++) {
 		work->bound->dh0[h + k] = anew ? 0 : row->dh[k].error;
 		if (cell->start_h != SLUICE__NONE && (anew || !run->h0))
-			sum_add(&work->sums[cell->start_h + k], row->dh[k], exact(1));
+			sum_add(&work->sums[cell->start_h + k % cell->out], row->dh[k], exact(1));
 	}
-	for (size_t unit = 0; unit < cell->hidden; unit++) {
-		work->bound->dc0[c + unit] = anew ? 0 : row->dc[unit].error;
+	for (size_t k = 0; k < c_numbers(cell); k++) {
+		work->bound->dc0[c + k] = anew ? 0 : row->dc[k].error;
 		if (cell->start_c != SLUICE__NONE && (anew || !run->c0))
-			sum_add(&work->sums[cell->start_c + unit], row->dc[unit], exact(1));
+			sum_add(&work->sums[cell->start_c + k % cell->hidden], row->dc[k], exact(1));
+	}
+}
+
+/* What one gate's unit at one place gives to the gradients of W, b and what it sees. */
+static void unit_input_backward(struct bound_work *work, const struct row *row, int gate, size_t k, struct sum *dx)
+{
+	const struct sluice__cell *cell = &work->network->cells[row->index];
+	const struct bound_product product = sluice__bound_input(work, row->index);
+	size_t H = cell->hidden, line = (size_t)gate * H + k % H, place = k / H;
+	struct number da = row->da[gate_at(cell, gate, k)];
+
+	if (cell->bias != SLUICE__NONE)
+		sum_add(&work->sums[cell->bias + line], da, exact(1));
+	switch (cell->input) {
+	case SLUICE_INPUT_WEIGHTS:
+		if (!(cell->no_input_weights >> gate & 1))
+			sluice__bound_transpose(&product, line, place, da, work->sums + cell->weight_ih, dx);
+		return;
+	case SLUICE_INPUT_IDENTITY:
+		sum_add(&dx[k], da, exact(1));
+		return;
+	case SLUICE_INPUT_GATES:
+		sum_add(&dx[place * cell->inputs + cell->direction * 4 * H + line], da, exact(1));
+		return;
 	}
 }
 
@@ -350,58 +369,40 @@ static void start_backward(struct bound_work *work, const struct row *row)
 static void input_backward(struct bound_work *work, const struct row *row)
 {
 	const struct sluice__cell *cell = &work->network->cells[row->index];
-	size_t column = row->n * work->network->widths[cell->layer] + cell->input_column;
-	const double *x = work->trace->inputs[cell->layer] + column;
-	const double *x_error = work->later.inputs[cell->layer] + column;
-	double *dx_error = work->dinputs[cell->layer] + column;
-	size_t H = cell->hidden, I = cell->inputs, first = cell->direction * 4 * H;
+	size_t I = cell->inputs, width = work->network->widths[cell->layer];
+	int second = cell->direction == 1 && cell->input_column == 0 && cell->input != SLUICE_INPUT_GATES;
 	struct sum *dx = work->scratch_sums;
 
-	memset(dx, 0, I * sizeof(*dx));
-	for (size_t line = 0; line < 4 * H; line++) {
-		int gate = (int)(line / H);
-
-		if (!sluice__cell_computes(cell, gate))
-			continue;
-		if (cell->bias != SLUICE__NONE)
-			sum_add(&work->sums[cell->bias + line], row->da[line], exact(1));
-		if (cell->input == SLUICE_INPUT_GATES)
-			dx_error[first + line] += row->da[line].error;
-		if (cell->input == SLUICE_INPUT_IDENTITY)
-			sum_add(&dx[line % H], row->da[line], exact(1));
-		for (size_t k = 0; k < I && cell->input == SLUICE_INPUT_WEIGHTS; k++) {
-			size_t place = cell->weight_ih + line * I + k;
-
-			if (cell->no_input_weights >> gate & 1)
-				break;
-			sum_add(&dx[k], row->da[line], exact(work->run->parameters[place]));
-			sum_add(&work->sums[place], row->da[line], (struct number){x[k], x_error[k]});
-		}
-	}
-	for (size_t k = 0; k < I && cell->input != SLUICE_INPUT_GATES; k++) {
-		double total = work->gradients->dinputs[cell->layer][column + k];
-		int second = cell->direction == 1 && cell->input_column == 0;
+	memset(dx, 0, cell->input_places * I * sizeof(*dx));
+	for (int gate = SLUICE__I; gate <= SLUICE__O; gate++)
+		for (size_t k = 0; k < c_numbers(cell) && sluice__cell_computes(cell, gate); k++)
+			unit_input_backward(work, row, gate, k, dx);
+	for (size_t k = 0; k < cell->input_places * I; k++) {
+		size_t at = (row->n * cell->input_places + k / I) * width + cell->input_column + k % I;
+		double error = cell->input == SLUICE_INPUT_GATES ? dx[k].carried : sum_error(&dx[k]);
 
 		/* The sum over both directions is rounded once more. */
-		dx_error[k] += sum_error(&dx[k]) + (second ? UNIT * fabs(total) : 0);
+		work->dinputs[cell->layer][at] +=
+			error + (second ? UNIT * fabs(work->gradients->dinputs[cell->layer][at]) : 0);
 	}
 }
 
-static void readout_backward(struct bound_work *work, size_t n)
+/* The read-out at one place of a row, which are counted together. */
+static void readout_backward(struct bound_work *work, size_t spot)
 {
 	const struct sluice__network *network = work->network;
 	size_t last = network->layer_count, width = network->widths[last], outputs = network->outputs;
 
 	for (size_t k = 0; k < width; k++) {
-		size_t place = n * width + k;
+		size_t place = spot * width + k;
 		struct number h = {work->trace->inputs[last][place], work->later.inputs[last][place]};
 		struct sum dh = {0, 0, 0, 0};
 
 		for (size_t out = 0; out < outputs; out++) {
-			struct number dy = exact(work->run->dy[n * outputs + out]);
+			struct number dy = exact(work->run->dy[spot * outputs + out]);
 			size_t weight = network->readout_weight + out * width + k;
 
-			sum_add(&dh, dy, exact(work->run->parameters[weight]));
+			sum_add(&dh, dy, work->parameters[weight]);
 			sum_add(&work->sums[weight], dy, h);
 			if (k == 0)
 				sum_add(&work->sums[network->readout_bias + out], dy, exact(1));
@@ -421,8 +422,8 @@ static void row_backward(struct bound_work *work, size_t index, size_t n)
 		recurrent_backward(work, &row);
 		input_backward(work, &row);
 	} else {
-		for (size_t unit = 0; unit < work->network->cells[index].hidden; unit++)
-			row.dc[unit] = cell_gradient(work, &row, unit);
+		for (size_t k = 0; k < c_numbers(&work->network->cells[index]); k++)
+			row.dc[k] = cell_gradient(work, &row, k);
 	}
 	start_backward(work, &row);
 }
@@ -431,11 +432,11 @@ static void row_backward(struct bound_work *work, size_t index, size_t n)
 void sluice__bound_backward(struct bound_work *work)
 {
 	const struct sluice__network *network = work->network;
-	size_t count = work->run->batch * network->inputs;
+	size_t count = work->run->batch * network->x_row, places = network->images[network->layer_count].places;
 
-	for (size_t n = 0; n < work->run->batch && network->readout && work->run->dy; n++)
-		if (sluice__oracle_has_step_f64(work->run, 0, n))
-			readout_backward(work, n);
+	for (size_t spot = 0; spot < work->run->batch * places && network->readout && work->run->dy; spot++)
+		if (sluice__oracle_has_step_f64(work->run, 0, spot / places))
+			readout_backward(work, spot);
 	for (size_t index = network->cell_count; index-- > 0;)
 		for (size_t n = 0; n < work->run->batch; n++)
 			if (sluice__oracle_has_step_f64(work->run, 0, n))

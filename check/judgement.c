@@ -116,7 +116,7 @@ static sluice_status free_create(struct sluice__judgement *judgement)
 
 	if (status != SLUICE_OK)
 		return status;
-	judgement->y_count = setting->last_only ? judgement->batch * network->outputs : data.y_count;
+	judgement->y_count = setting->last_only ? judgement->batch * network->y_row : data.y_count;
 	judgement->h_count = data.h_count;
 	judgement->c_count = data.c_count;
 	time_take(judgement, &data);
@@ -157,11 +157,20 @@ static sluice_status free_create(struct sluice__judgement *judgement)
 
 /* ------------------------------------------------------------------------------------------- teacher-forced ---- */
 
-/* h or c of one cell: of every step [T,N,width], the initial and final states [N,width], and where its start is. */
+/* h or c of one cell: of every step [T,N,width], the initial and final states [N,width], and where its start is, which
+ * has channels and is the same at all places. */
 struct states {
 	const double *sequence, *initial, *final;
-	size_t width, start;
+	size_t width, channels, start;
 };
+
+/* One number of the start. */
+static double start_of(const struct sluice__judgement *judgement, const struct states *states, size_t k)
+{
+	if (states->start == SLUICE__NONE)
+		return 0;
+	return judgement->free.run.parameters[states->start + k % states->channels];
+}
 
 /* One number of a state before step t of row n. A forward cell's reset belongs to the step; what a reverse one begins
  * anew from, it must be given. A row that has no step t may have any state. */
@@ -175,12 +184,10 @@ static double state_before(const struct sluice__judgement *judgement, const stru
 	if (!sluice__oracle_has_step_f64(run, t, n))
 		return states->final[n * width + k];
 	if (cell->reverse && sluice__oracle_begins_anew_f64(run, cell, t, n))
-		return states->start == SLUICE__NONE ? 0 : run->parameters[states->start + k];
+		return start_of(judgement, states, k);
 	if (!first && sluice__oracle_has_step_f64(run, other, n))
 		return states->sequence[(other * run->batch + n) * width + k];
-	if (states->initial)
-		return states->initial[n * width + k];
-	return states->start == SLUICE__NONE ? 0 : run->parameters[states->start + k];
+	return states->initial ? states->initial[n * width + k] : start_of(judgement, states, k);
 }
 
 /* The oracle's h or c of one cell before every step, as a state holds it: row t * N + n of [T*N,width]. */
@@ -203,10 +210,12 @@ static void forced_states(const struct sluice__judgement *judgement, double *h, 
 	for (size_t index = 0; index < judgement->network.cell_count; index++) {
 		const struct sluice__cell *cell = &judgement->network.cells[index];
 		size_t h_first = cell->h_state * N, c_first = cell->c_state * N;
-		const struct states of_h = {trace->h[index], run->h0 ? run->h0 + h_first : NULL, trace->hn + h_first,
-					    cell->out, cell->start_h};
-		const struct states of_c = {trace->c[index], run->c0 ? run->c0 + c_first : NULL, trace->cn + c_first,
-					    cell->hidden, cell->start_c};
+		const struct states of_h = {trace->h[index],     run->h0 ? run->h0 + h_first : NULL,
+					    trace->hn + h_first, cell->places * cell->out,
+					    cell->out,           cell->start_h};
+		const struct states of_c = {trace->c[index],     run->c0 ? run->c0 + c_first : NULL,
+					    trace->cn + c_first, cell->places * cell->hidden,
+					    cell->hidden,        cell->start_c};
 
 		forced_state(judgement, cell, &of_h, judgement->setting->data, h + cell->h_state * rows);
 		forced_state(judgement, cell, &of_c, SLUICE_F32, c + cell->c_state * rows);
@@ -311,7 +320,7 @@ sluice_status sluice__transcript_create(const struct sluice__network *network, c
 					struct sluice__transcript *out)
 {
 	size_t rows = run->steps * run->batch, h = run->batch * network->h_width, c = run->batch * network->c_width;
-	size_t x = rows * network->inputs, y = (run->last_only ? run->batch : rows) * network->outputs;
+	size_t x = rows * network->x_row, y = (run->last_only ? run->batch : rows) * network->y_row;
 	size_t mask = run->mask_shape == SLUICE_MASK_STEP ? rows : run->mask_shape == SLUICE_MASK_UNIT ? 1 : run->batch;
 	size_t h_steps = run->steps * h, c_steps = run->steps * c;
 	size_t count =

@@ -46,19 +46,19 @@ static struct sluice__array array_take(const struct sluice__subject *subject, ch
 static void arrays_lay_out(struct sluice__subject *subject, char *block, size_t *total)
 {
 	const struct sluice__network *network = subject->network;
-	size_t S = network->h_width, C = network->c_width, outputs = network->outputs;
+	size_t S = network->h_width, C = network->c_width;
 
-	subject->x = array_take(subject, block, total, network->inputs, 1);
-	subject->y = array_take(subject, block, total, outputs, 1);
-	subject->y_reverse = array_take(subject, block, total, outputs, 1);
-	subject->dx = array_take(subject, block, total, network->inputs, 1);
+	subject->x = array_take(subject, block, total, network->x_row, 1);
+	subject->y = array_take(subject, block, total, network->y_row, 1);
+	subject->y_reverse = array_take(subject, block, total, network->y_row, 1);
+	subject->dx = array_take(subject, block, total, network->x_row, 1);
 	subject->mask = array_take(subject, block, total, S, 0);
 	subject->h = array_take(subject, block, total, S, 0);
 	subject->c = array_take(subject, block, total, C, 0);
 	subject->gates = array_take(subject, block, total, 4 * C, 0);
 	subject->dh = array_take(subject, block, total, S, 0);
 	subject->dc = array_take(subject, block, total, C, 0);
-	subject->x_columns = take(block, total, network->inputs * sizeof(size_t));
+	subject->x_columns = take(block, total, network->x_row * sizeof(size_t));
 	subject->gate_columns = take(block, total, 4 * C * sizeof(size_t));
 	subject->x.columns = subject->dx.columns = subject->x_columns;
 	subject->gates.columns = subject->gate_columns;
@@ -69,14 +69,14 @@ static void result_lay_out(const struct sluice__network *network, size_t steps, 
 {
 	size_t rows = steps * batch, S = network->h_width, C = network->c_width;
 
-	result->y = take(block, total, rows * network->outputs * sizeof(double));
-	result->y_reverse = take(block, total, rows * network->outputs * sizeof(double));
+	result->y = take(block, total, rows * network->y_row * sizeof(double));
+	result->y_reverse = take(block, total, rows * network->y_row * sizeof(double));
 	result->hn = take(block, total, batch * S * sizeof(double));
 	result->cn = take(block, total, batch * C * sizeof(double));
 	result->h = take(block, total, rows * S * sizeof(double));
 	result->c = take(block, total, rows * C * sizeof(double));
 	result->gates = take(block, total, 4 * rows * C * sizeof(double));
-	result->dx = take(block, total, rows * network->inputs * sizeof(double));
+	result->dx = take(block, total, rows * network->x_row * sizeof(double));
 	result->dparameters = take(block, total, network->parameter_count * sizeof(double));
 	result->dh0 = take(block, total, batch * S * sizeof(double));
 	result->dc0 = take(block, total, batch * C * sizeof(double));
@@ -111,33 +111,37 @@ static size_t lay_out(struct sluice__subject *subject, char *block)
 }
 
 /* Where the plan's gate order has the gates i f g o. */
-static void gate_places(const char *order, size_t places[4])
+static void gate_orders(const char *order, size_t orders[4])
 {
 	for (size_t gate = 0; gate < 4; gate++)
-		places[gate] = order ? (size_t)(strchr(order, "ifgo"[gate]) - order) : gate;
+		orders[gate] = order ? (size_t)(strchr(order, "ifgo"[gate]) - order) : gate;
+}
+
+/* Columns of the 4H numbers that begin at `first`. */
+static void gates_map(const struct sluice__cell *cell, const size_t orders[4], size_t first, size_t *columns)
+{
+	for (size_t row = 0; row < 4 * cell->hidden; row++)
+		columns[first + row] = first + orders[row / cell->hidden] * cell->hidden + row % cell->hidden;
 }
 
 /* Blocks of four gates in the plan's order: those of all cells one after the other, and x where it holds gates. */
 static void columns_fill(struct sluice__subject *subject)
 {
 	const struct sluice__network *network = subject->network;
-	size_t places[4];
+	size_t orders[4];
 
-	gate_places(subject->options.gate_order, places);
-	for (size_t column = 0; column < network->inputs; column++)
+	gate_orders(subject->options.gate_order, orders);
+	for (size_t column = 0; column < network->x_row; column++)
 		subject->x_columns[column] = column;
 	for (size_t index = 0; index < network->cell_count; index++) {
 		const struct sluice__cell *cell = &network->cells[index];
 		int holds_gates = cell->layer == 0 && cell->input == SLUICE_INPUT_GATES;
-		size_t first = cell->direction * 4 * cell->hidden;
+		size_t gates = 4 * cell->hidden;
 
-		for (size_t row = 0; row < 4 * cell->hidden; row++) {
-			size_t place = places[row / cell->hidden] * cell->hidden + row % cell->hidden;
-
-			subject->gate_columns[4 * cell->c_state + row] = 4 * cell->c_state + place;
-			if (holds_gates)
-				subject->x_columns[first + row] = first + place;
-		}
+		for (size_t place = 0; place < cell->places; place++)
+			gates_map(cell, orders, 4 * cell->c_state + place * gates, subject->gate_columns);
+		for (size_t place = 0; place < cell->places && holds_gates; place++)
+			gates_map(cell, orders, place * cell->inputs + cell->direction * gates, subject->x_columns);
 	}
 }
 

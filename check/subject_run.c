@@ -27,7 +27,7 @@ static sluice_status state_write(struct sluice__subject *subject, size_t batch, 
 	memset(state, 0, sluice_plan_state_size(subject->plan, batch));
 	for (size_t index = 0; index < subject->network->cell_count; index++) {
 		const struct sluice__cell *cell = &subject->network->cells[index];
-		size_t h_count = batch * cell->out, c_count = batch * cell->hidden;
+		size_t rows = batch * cell->places, h_count = rows * cell->out, c_count = rows * cell->hidden;
 		const void *own_h = typed(subject, h ? h + cell->h_state * batch : NULL, 0, h_count);
 		const void *own_c = typed(subject, c ? c + cell->c_state * batch : NULL, h_count, c_count);
 		sluice_status status =
@@ -45,7 +45,7 @@ static sluice_status state_read(struct sluice__subject *subject, size_t batch, c
 
 	for (size_t index = 0; index < subject->network->cell_count; index++) {
 		const struct sluice__cell *cell = &subject->network->cells[index];
-		size_t h_count = batch * cell->out, c_count = batch * cell->hidden;
+		size_t rows = batch * cell->places, h_count = rows * cell->out, c_count = rows * cell->hidden;
 		char *own_h = subject->cells, *own_c = own_h + h_count * sluice__storage_bytes(type);
 		sluice_status status =
 			sluice_state_read(subject->plan, state, batch, cell->layer, cell->direction, own_h, own_c);
@@ -378,7 +378,7 @@ sluice_status sluice__subject_stream(struct sluice__subject *subject, const stru
 	if (status != SLUICE_OK)
 		return status;
 	if (run->last_only)
-		last_keep(run, subject->network->outputs, subject->result.y);
+		last_keep(run, subject->network->y_row, subject->result.y);
 	subject->result.stray = stray;
 	return states_fetch(subject, run);
 }

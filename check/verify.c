@@ -132,7 +132,7 @@ static void compare_sequences(struct sluice__verify_row *worst, const struct slu
 
 	for (size_t index = 0; index < network->cell_count; index++) {
 		const struct sluice__cell *cell = &network->cells[index];
-		size_t H = cell->hidden, out = cell->out;
+		size_t H = cell->places * cell->hidden, out = cell->places * cell->out;
 
 		for (size_t n = 0; n < count; n++) {
 			size_t h = n * S + cell->h_state, c = n * C + cell->c_state, row = first + n;
@@ -155,7 +155,7 @@ static sluice_status forced_rows(struct trial *trial)
 	const struct sluice__exercise *forced = &judgement->forced;
 	const struct sluice__bound *bound = &judgement->bound;
 	size_t rows = forced->run.batch, h = rows * network->h_width, c = rows * network->c_width;
-	size_t y = rows * network->outputs;
+	size_t y = rows * network->y_row;
 	const struct {
 		const char *what;
 		const double *values, *exact, *bounds;
@@ -166,7 +166,7 @@ static sluice_status forced_rows(struct trial *trial)
 		 network->separate ? y : 0},
 		{FORCED.h, result->hn, forced->trace.hn, bound->hn, h},
 		{FORCED.c, result->cn, forced->trace.cn, bound->cn, c},
-		{FORCED.dx, result->dx, forced->gradients.dx, bound->dx, rows * network->inputs},
+		{FORCED.dx, result->dx, forced->gradients.dx, bound->dx, rows * network->x_row},
 		{FORCED.dh0, result->dh0, forced->gradients.dh0, bound->dh0, h},
 		{FORCED.dc0, result->dc0, forced->gradients.dc0, bound->dc0, c},
 	};
@@ -226,13 +226,15 @@ static struct sluice__oracle_run_f64 forced_slice(const struct sluice__judgement
 	for (size_t index = 0; index < network->cell_count; index++) {
 		const struct sluice__cell *cell = &network->cells[index];
 
-		memcpy(h0 + cell->h_state * batch, run.h0 + cell->h_state * rows + first * cell->out,
-		       batch * cell->out * sizeof(double));
-		memcpy(c0 + cell->c_state * batch, run.c0 + cell->c_state * rows + first * cell->hidden,
-		       batch * cell->hidden * sizeof(double));
+		size_t H = cell->places * cell->hidden, out = cell->places * cell->out;
+
+		memcpy(h0 + cell->h_state * batch, run.h0 + cell->h_state * rows + first * out,
+		       batch * out * sizeof(double));
+		memcpy(c0 + cell->c_state * batch, run.c0 + cell->c_state * rows + first * H,
+		       batch * H * sizeof(double));
 	}
 	run.batch = batch;
-	run.x += first * network->inputs;
+	run.x += first * network->x_row;
 	run.sequence_ids += first;
 	run.lengths = run.lengths ? run.lengths + first : NULL;
 	run.resets = run.resets ? run.resets + first : NULL;
@@ -249,23 +251,23 @@ static void chunk_compare(const struct sluice__judgement *judgement, const struc
 {
 	const struct sluice__network *network = &judgement->network;
 	const struct sluice__exercise *forced = &judgement->forced;
-	size_t batch = judgement->batch, all = forced->run.batch, y = first * network->outputs;
+	size_t batch = judgement->batch, all = forced->run.batch, y = first * network->y_row;
 
-	sluice__compare_each(&rows[0], result->y, forced->trace.y + y, judgement->bound.y + y,
-			     batch * network->outputs);
+	sluice__compare_each(&rows[0], result->y, forced->trace.y + y, judgement->bound.y + y, batch * network->y_row);
 	for (size_t index = 0; index < network->cell_count; index++) {
 		const struct sluice__cell *cell = &network->cells[index];
-		size_t h = cell->h_state * all + first * cell->out, c = cell->c_state * all + first * cell->hidden;
+		size_t H = cell->places * cell->hidden, out = cell->places * cell->out;
+		size_t h = cell->h_state * all + first * out, c = cell->c_state * all + first * H;
 
 		sluice__compare_each(&rows[1], result->hn + cell->h_state * batch, forced->trace.hn + h,
-				     judgement->bound.hn + h, batch * cell->out);
+				     judgement->bound.hn + h, batch * out);
 		sluice__compare_each(&rows[2], result->cn + cell->c_state * batch, forced->trace.cn + c,
-				     judgement->bound.cn + c, batch * cell->hidden);
+				     judgement->bound.cn + c, batch * H);
 	}
 	compare_sequences(&rows[3], judgement, result, first, batch);
 	if (network->separate)
 		sluice__compare_each(&rows[4], result->y_reverse, forced->trace.y_reverse + y,
-				     judgement->bound.y_reverse + y, batch * network->outputs);
+				     judgement->bound.y_reverse + y, batch * network->y_row);
 }
 
 /* The same steps in calls of the setting's own batch, by sluice_step where it can run them. */
@@ -336,7 +338,7 @@ static sluice_status sequence_rows(struct trial *trial, int in_double)
 		{names->h, result->hn, exact->hn, plain->hn, judgement->h_count},
 		{names->c, result->cn, exact->cn, plain->cn, judgement->c_count},
 		{names->dx, result->dx, gradients->dx, slopes->dx,
-		 judgement->steps * judgement->batch * network->inputs},
+		 judgement->steps * judgement->batch * network->x_row},
 		{names->dh0, result->dh0, gradients->dh0, slopes->dh0, judgement->h_count},
 		{names->dc0, result->dc0, gradients->dc0, slopes->dc0, judgement->c_count},
 	};
@@ -385,7 +387,7 @@ static sluice_status double_sequences(struct trial *trial)
 
 	for (size_t index = 0; index < network->cell_count; index++) {
 		const struct sluice__cell *cell = &network->cells[index];
-		size_t H = cell->hidden, out = cell->out;
+		size_t H = cell->places * cell->hidden, out = cell->places * cell->out;
 
 		for (size_t row = 0; row < judgement->steps * judgement->batch; row++) {
 			size_t h = row * network->h_width + cell->h_state, c = row * network->c_width + cell->c_state;

@@ -100,17 +100,18 @@ static int is_tame(const struct sluice__judgement *judgement)
 	double value = largest(trace->y, judgement->y_count, 0);
 
 	for (size_t index = 0; index < network->cell_count; index++) {
-		size_t H = network->cells[index].hidden;
+		const struct sluice__cell *cell = &network->cells[index];
+		size_t c = rows * cell->places * cell->hidden, h = rows * cell->places * cell->out;
 
-		value = largest(trace->a[index], rows * 4 * H, value);
-		value = largest(trace->gates[index], rows * 4 * H, value);
-		value = largest(trace->c[index], rows * H, value);
-		value = largest(trace->h[index], rows * network->cells[index].out, value);
+		value = largest(trace->a[index], 4 * c, value);
+		value = largest(trace->gates[index], 4 * c, value);
+		value = largest(trace->c[index], c, value);
+		value = largest(trace->h[index], h, value);
 	}
 	if (!(value <= LARGEST_VALUE))
 		return 0;
 	return !judgement->setting->gradients ||
-	       largest(judgement->free.gradients.dx, rows * network->inputs, 0) <= LARGEST_GRADIENT;
+	       largest(judgement->free.gradients.dx, rows * network->x_row, 0) <= LARGEST_GRADIENT;
 }
 
 static double kinks(const struct sluice__judgement *judgement)
@@ -158,11 +159,13 @@ static double states_loss(const struct sluice__judgement *judgement, const struc
 	for (size_t index = 0; index < network->cell_count; index++) {
 		const struct sluice__cell *cell = &network->cells[index];
 
+		size_t h = cell->places * cell->out, c = cell->places * cell->hidden;
+
 		for (size_t row = 0; row < run->steps * run->batch; row++) {
-			sum += dot(run->dh_steps + row * network->h_width + cell->h_state,
-				   trace->h[index] + row * cell->out, cell->out);
-			sum += dot(run->dc_steps + row * network->c_width + cell->c_state,
-				   trace->c[index] + row * cell->hidden, cell->hidden);
+			sum += dot(run->dh_steps + row * network->h_width + cell->h_state, trace->h[index] + row * h,
+				   h);
+			sum += dot(run->dc_steps + row * network->c_width + cell->c_state, trace->c[index] + row * c,
+				   c);
 		}
 	}
 	return sum;
@@ -215,7 +218,7 @@ static double differences(const struct sluice__judgement *judgement)
 	int initial = !judgement->setting->no_initial;
 	size_t parameters = judgement->network.parameter_count;
 	size_t h = initial ? judgement->h_count : 0, c = initial ? judgement->c_count : 0;
-	size_t x = judgement->steps * judgement->batch * judgement->network.inputs, count = parameters + x + h + c;
+	size_t x = judgement->steps * judgement->batch * judgement->network.x_row, count = parameters + x + h + c;
 	double *gradient = malloc(3 * count * sizeof(double)), worst = 0, most;
 
 	assert_non_null(gradient);
