@@ -8,12 +8,13 @@
 
 /*
  * The step of the differences. With L the loss, a central difference errs by delta^2/6 |L'''| from the series and by
- * about u |L| / delta from the rounding of L, with u = 2^-53. |L| is below 100 here, so at delta = 1e-5 rounding gives
- * at most 2e-9 and the series 2e-11 |L'''|: a tolerance of 1e-7 has room for |L'''| up to 5000 max(1, |g|), and no
+ * about u |L| / delta from the rounding of L, with u = 2^-53. |L| is below LOSS_MAX, so at delta = 1e-5 rounding gives
+ * at most 2e-8 and the series 2e-11 |L'''|: a tolerance of 1e-7 has room for |L'''| up to 4000 max(1, |g|), and no
  * more.
  */
 #define DELTA 1e-5
 #define TOLERANCE 1e-7
+#define LOSS_MAX 1000
 #define COORDINATES_MAX 500
 #define DIRECTIONS 32
 /* Nothing may be closer to a kink than this: 100 steps, because weights reach every pre-activation multiplied. */
@@ -138,6 +139,7 @@ static double check_differences(const char *name, struct subject *subject)
 	for (size_t index = 0; index < count; index++)
 		largest = fmax(largest, fabs(gradient[index]));
 	assert_true(largest > 1e-3);
+	assert_true(fabs(loss(subject)) < LOSS_MAX);
 	for (size_t trial = 0; trial < trials; trial++) {
 		double error;
 

@@ -19,9 +19,27 @@
 
 enum { LAYERS = 3 };
 
-/* A network of the layers up to the first without units, with an input 2 wide and gradients of every state. */
-static void layers_create(const sluice_layer layers[LAYERS], size_t outputs, size_t steps, size_t batch, unsigned flags,
-			  uint64_t seed, struct subject *subject)
+/* What a run is given of time. */
+static const struct time {
+	const char *name;
+	int lengths;
+	sluice_padding padding;
+	int resets, holds;
+} TIMES[] = {
+	{"plain", 0, SLUICE_PADDING_RIGHT, 0, 0},
+	{"right padding", 1, SLUICE_PADDING_RIGHT, 0, 0},
+	{"left padding", 1, SLUICE_PADDING_LEFT, 0, 0},
+	{"resets", 0, SLUICE_PADDING_RIGHT, 1, 0},
+	{"holds", 0, SLUICE_PADDING_RIGHT, 0, 1},
+	{"resets and holds", 0, SLUICE_PADDING_LEFT, 1, 1},
+	{"right padding, resets and holds", 1, SLUICE_PADDING_RIGHT, 1, 1},
+	{"left padding, resets and holds", 1, SLUICE_PADDING_LEFT, 1, 1},
+};
+
+/* A network of the layers up to the first without units, with an input 2 wide and gradients of every state; of images
+ * if height and width are not 0. */
+static inline void images_create(const sluice_layer layers[LAYERS], size_t height, size_t width, size_t outputs,
+				 size_t steps, size_t batch, unsigned flags, uint64_t seed, struct subject *subject)
 {
 	sluice_description description = SLUICE_DESCRIPTION_INIT;
 
@@ -30,8 +48,16 @@ static void layers_create(const sluice_layer layers[LAYERS], size_t outputs, siz
 	description.layers = layers;
 	description.inputs = 2;
 	description.outputs = outputs;
+	description.image_height = height;
+	description.image_width = width;
 	subject_create(&description, steps, batch, flags | STATE_GRADIENTS, seed, subject);
 	subject->run.mask_shape = SLUICE_MASK_STEP;
+}
+
+static inline void layers_create(const sluice_layer layers[LAYERS], size_t outputs, size_t steps, size_t batch,
+				 unsigned flags, uint64_t seed, struct subject *subject)
+{
+	images_create(layers, 0, 0, outputs, steps, batch, flags, seed, subject);
 }
 
 /* Flags [T,N] from one text for each row: r resets, h holds, b does both in a step. */

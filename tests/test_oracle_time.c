@@ -82,23 +82,6 @@ static const struct time_case CASES[] = {
 		.gate_clip = 0.9f)}},
 };
 
-/* What a run is given of time. */
-static const struct time {
-	const char *name;
-	int lengths;
-	sluice_padding padding;
-	int resets, holds;
-} TIMES[] = {
-	{"plain", 0, SLUICE_PADDING_RIGHT, 0, 0},
-	{"right padding", 1, SLUICE_PADDING_RIGHT, 0, 0},
-	{"left padding", 1, SLUICE_PADDING_LEFT, 0, 0},
-	{"resets", 0, SLUICE_PADDING_RIGHT, 1, 0},
-	{"holds", 0, SLUICE_PADDING_RIGHT, 0, 1},
-	{"resets and holds", 0, SLUICE_PADDING_LEFT, 1, 1},
-	{"right padding, resets and holds", 1, SLUICE_PADDING_RIGHT, 1, 1},
-	{"left padding, resets and holds", 1, SLUICE_PADDING_LEFT, 1, 1},
-};
-
 static uint8_t resets[STEPS * BATCH], holds[STEPS * BATCH];
 
 static void case_create(const struct time_case *one, const struct time *time, uint64_t seed, struct subject *subject)
