@@ -4,6 +4,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -20,6 +21,8 @@ static void parse_and_compare(const sluice_description *description)
 	assert_int_equal(described.description.inputs, description->inputs);
 	assert_int_equal(described.description.outputs, description->outputs);
 	assert_int_equal(described.description.layer_count, description->layer_count);
+	assert_int_equal(described.description.image_height, description->image_height);
+	assert_int_equal(described.description.image_width, description->image_width);
 	/* Both were zeroed before they were filled, so that the gaps between their fields agree too. */
 	assert_memory_equal(described.layers, description->layers, description->layer_count * sizeof(sluice_layer));
 }
@@ -68,6 +71,17 @@ static void test_all_options(void **state)
 	layers[2].input = SLUICE_INPUT_GATES;
 	layers[2].recurrent_dropout_shape = SLUICE_MASK_UNIT;
 	layers[2].combination = SLUICE_SEPARATE;
+	layers[0].peephole = SLUICE_PEEPHOLE_ELEMENT;
+	/* Members are size_t throughout but for the border between them: 1, 2, 3 and so on, so that none passes for
+	 * another. */
+	layers[0].input_convolution = (sluice_convolution){1, 2, 3, 4, 5, 6, 7, SLUICE_BORDER_GIVEN, 8, 9, 10, 11};
+	layers[1].recurrent_convolution =
+		(sluice_convolution){12, 13, 14, 15, 16, 17, 18, SLUICE_BORDER_NONE, 19, 20, 21, 22};
+	layers[2].memory_convolution =
+		(sluice_convolution){23, 24, 25, 26, 27, 28, 29, SLUICE_BORDER_SAME, 30, 31, 32, 33};
+	layers[2].input_convolution.right = SIZE_MAX / 2;
+	description.image_height = 34;
+	description.image_width = 35;
 	description.inputs = 3;
 	description.outputs = 7;
 	description.layer_count = 3;
@@ -129,6 +143,32 @@ static void test_text(void **state)
 	sluice__description_text_free(text);
 }
 
+static void test_text_of_images(void **state)
+{
+	sluice_layer layer = SLUICE_LAYER_INIT;
+	sluice_description description = SLUICE_DESCRIPTION_INIT;
+	char *text;
+
+	(void)state;
+	layer.hidden = 4;
+	layer.input_convolution = (sluice_convolution){.height = 3, .width = 2, .stride_y = 2};
+	layer.recurrent_convolution = (sluice_convolution){.height = 2, .border = SLUICE_BORDER_GIVEN, .bottom = 1};
+	layer.peephole = SLUICE_PEEPHOLE_ELEMENT;
+	description.inputs = 2;
+	description.image_height = 8;
+	description.image_width = 9;
+	description.layer_count = 1;
+	description.layers = &layer;
+	text = sluice__description_text(&description);
+	assert_non_null(text);
+	assert_string_equal(text, "{\"inputs\":2,\"outputs\":0,\"image_height\":8,\"image_width\":9,\"layers\":["
+				  "{\"hidden\":4,\"direction\":\"forward\",\"bias\":true,\"dropout\":0.0,"
+				  "\"peephole\":\"element\","
+				  "\"input_convolution\":{\"height\":3,\"width\":2,\"stride_y\":2},"
+				  "\"recurrent_convolution\":{\"height\":2,\"border\":\"given\",\"bottom\":1}}]}");
+	sluice__description_text_free(text);
+}
+
 #define LAYER "\"hidden\":4,\"direction\":\"forward\",\"bias\":true,\"dropout\":0"
 #define MODEL(layers) "{\"inputs\":2,\"outputs\":0,\"layers\":" layers "}"
 
@@ -169,6 +209,15 @@ static const struct {
 	{MODEL("[{" LAYER ",\"combination\":\"multiply\"}]"), "layer 0: combination: is not one of the words"},
 	{MODEL("[{" LAYER ",\"combination\":1}]"), "layer 0: combination: is not one of the words"},
 	{MODEL("[{" LAYER ",\"learned_start\":1}]"), "layer 0: learned_start: true or false"},
+	{MODEL("[{" LAYER ",\"input_convolution\":3}]"), "layer 0: input_convolution: an object is expected"},
+	{MODEL("[{" LAYER ",\"input_convolution\":{\"height\":-1}}]"),
+	 "layer 0: input_convolution: height: a whole number"},
+	{MODEL("[{" LAYER ",\"memory_convolution\":{\"border\":\"round\"}}]"),
+	 "layer 0: memory_convolution: border: is not one of the words"},
+	{MODEL("[{" LAYER ",\"recurrent_convolution\":{\"stride\":2}}]"),
+	 "layer 0: recurrent_convolution: stride: is an option"},
+	{"{\"inputs\":2,\"outputs\":0,\"image_width\":true,\"layers\":[{" LAYER "}]}",
+	 "description: image_width: a whole number"},
 	{"{\"outputs\":0,\"layers\":[{" LAYER "}]}", "description: inputs: is missing"},
 	{"{\"inputs\":2,\"outputs\":0,\"layers\":[{" LAYER "}],\"heads\":8}", "description: heads: is an option"},
 	{"{\"inputs\":\"2\",\"outputs\":0,\"layers\":[{" LAYER "}]}", "description: inputs: a whole number"},
@@ -208,7 +257,8 @@ static void test_most_layers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_all_options), cmocka_unit_test(test_activations), cmocka_unit_test(test_text),
+		cmocka_unit_test(test_all_options), cmocka_unit_test(test_activations),
+		cmocka_unit_test(test_text),        cmocka_unit_test(test_text_of_images),
 		cmocka_unit_test(test_hostile),     cmocka_unit_test(test_most_layers),
 	};
 

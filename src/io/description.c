@@ -11,19 +11,23 @@
 
 /* -------------------------------------------------------------------------------------------------- values ------ */
 
-/* Where a reading is, for messages: "model.sluice: description, layer 1: hidden". */
+/* Where a reading is, for messages: "model.sluice: description, layer 1: input_convolution: groups". */
 struct place {
 	const char *source;
-	int layer; /* -1: the description itself */
+	int layer;          /* -1: the description itself */
+	const char *within; /* the option whose member is read; NULL: the layer or description */
 	const char *key;
 };
 
 static sluice_status refuse(const struct place *place, const char *what)
 {
+	const char *within = place->within ? place->within : "", *colon = place->within ? ": " : "";
+
 	if (place->layer < 0)
-		return sluice_fail(SLUICE_FORMAT, "%s: description: %s: %s", place->source, place->key, what);
-	return sluice_fail(SLUICE_FORMAT, "%s: description, layer %d: %s: %s", place->source, place->layer, place->key,
-			   what);
+		return sluice_fail(SLUICE_FORMAT, "%s: description: %s%s%s: %s", place->source, within, colon,
+				   place->key, what);
+	return sluice_fail(SLUICE_FORMAT, "%s: description, layer %d: %s%s%s: %s", place->source, place->layer, within,
+			   colon, place->key, what);
 }
 
 /* How a kind of value becomes JSON (NULL: no memory) and comes back. */
@@ -128,11 +132,13 @@ static sluice_status read_word(const struct place *place, json_t *value, const c
 WORD_KIND(direction, sluice_direction, [SLUICE_FORWARD] = "forward", [SLUICE_REVERSE] = "reverse",
 	  [SLUICE_BIDIRECTIONAL] = "bidirectional")
 WORD_KIND(peephole, sluice_peephole, [SLUICE_PEEPHOLE_NONE] = "none", [SLUICE_PEEPHOLE_DIAGONAL] = "diagonal",
-	  [SLUICE_PEEPHOLE_FULL] = "full")
+	  [SLUICE_PEEPHOLE_FULL] = "full", [SLUICE_PEEPHOLE_ELEMENT] = "element")
 WORD_KIND(input, sluice_input, [SLUICE_INPUT_WEIGHTS] = "weights", [SLUICE_INPUT_IDENTITY] = "identity",
 	  [SLUICE_INPUT_GATES] = "gates")
 WORD_KIND(mask_shape, sluice_mask_shape, [SLUICE_MASK_SEQUENCE] = "sequence", [SLUICE_MASK_UNIT] = "unit",
 	  [SLUICE_MASK_STEP] = "step")
+WORD_KIND(border,
+	  sluice_border, [SLUICE_BORDER_SAME] = "same", [SLUICE_BORDER_NONE] = "none", [SLUICE_BORDER_GIVEN] = "given")
 WORD_KIND(
 	combination,
 	sluice_combination, [SLUICE_CONCATENATE] = "concatenate", [SLUICE_ADD] = "add", [SLUICE_SEPARATE] = "separate")
@@ -215,42 +221,6 @@ struct option {
 	}
 #define FIELD(type, field) offsetof(type, field), sizeof(((type *)0)->field)
 
-static const struct option layer_options[] = {
-	{"hidden", KIND(size), FIELD(sluice_layer, hidden), 1},
-	{"direction", KIND(direction), FIELD(sluice_layer, direction), 1},
-	{"bias", KIND(inverse), FIELD(sluice_layer, no_bias), 1},
-	{"dropout", KIND(number), FIELD(sluice_layer, dropout), 1},
-	{"input_activation", KIND(activation), FIELD(sluice_layer, input_activation), 0},
-	{"forget_activation", KIND(activation), FIELD(sluice_layer, forget_activation), 0},
-	{"candidate_activation", KIND(activation), FIELD(sluice_layer, candidate_activation), 0},
-	{"output_activation", KIND(activation), FIELD(sluice_layer, output_activation), 0},
-	{"cell_activation", KIND(activation), FIELD(sluice_layer, cell_activation), 0},
-	{"peephole", KIND(peephole), FIELD(sluice_layer, peephole), 0},
-	{"peephole_previous", KIND(flag), FIELD(sluice_layer, peephole_previous), 0},
-	{"projection", KIND(size), FIELD(sluice_layer, projection), 0},
-	{"projection_clip", KIND(number), FIELD(sluice_layer, projection_clip), 0},
-	{"cell_clip", KIND(number), FIELD(sluice_layer, cell_clip), 0},
-	{"gate_clip", KIND(number), FIELD(sluice_layer, gate_clip), 0},
-	{"input", KIND(input), FIELD(sluice_layer, input), 0},
-	{"no_gates", KIND(gates), FIELD(sluice_layer, no_gates), 0},
-	{"no_input_weights", KIND(gates), FIELD(sluice_layer, no_input_weights), 0},
-	{"no_recurrent_weights", KIND(gates), FIELD(sluice_layer, no_recurrent_weights), 0},
-	{"no_peepholes", KIND(gates), FIELD(sluice_layer, no_peepholes), 0},
-	{"coupled", KIND(flag), FIELD(sluice_layer, coupled), 0},
-	{"recurrent_dropout", KIND(number), FIELD(sluice_layer, recurrent_dropout), 0},
-	{"recurrent_dropout_shape", KIND(mask_shape), FIELD(sluice_layer, recurrent_dropout_shape), 0},
-	{"zoneout_h", KIND(number), FIELD(sluice_layer, zoneout_h), 0},
-	{"zoneout_c", KIND(number), FIELD(sluice_layer, zoneout_c), 0},
-	{"dropconnect", KIND(number), FIELD(sluice_layer, dropconnect), 0},
-	{"combination", KIND(combination), FIELD(sluice_layer, combination), 0},
-	{"learned_start", KIND(flag), FIELD(sluice_layer, learned_start), 0},
-};
-
-static const struct option model_options[] = {
-	{"inputs", KIND(size), FIELD(sluice_description, inputs), 1},
-	{"outputs", KIND(size), FIELD(sluice_description, outputs), 1},
-};
-
 #define OPTIONS(list) list, sizeof(list) / sizeof((list)[0])
 
 static int all_zero(const void *bytes, size_t count)
@@ -306,6 +276,78 @@ static sluice_status read_options(struct place *place, const struct option *opti
 	return refuse(place, "is an option that this version does not know");
 }
 
+/* A convolution is an object of its own. */
+static const struct option convolution_options[] = {
+	{"height", KIND(size), FIELD(sluice_convolution, height), 0},
+	{"width", KIND(size), FIELD(sluice_convolution, width), 0},
+	{"dilation_y", KIND(size), FIELD(sluice_convolution, dilation_y), 0},
+	{"dilation_x", KIND(size), FIELD(sluice_convolution, dilation_x), 0},
+	{"groups", KIND(size), FIELD(sluice_convolution, groups), 0},
+	{"stride_y", KIND(size), FIELD(sluice_convolution, stride_y), 0},
+	{"stride_x", KIND(size), FIELD(sluice_convolution, stride_x), 0},
+	{"border", KIND(border), FIELD(sluice_convolution, border), 0},
+	{"top", KIND(size), FIELD(sluice_convolution, top), 0},
+	{"left", KIND(size), FIELD(sluice_convolution, left), 0},
+	{"bottom", KIND(size), FIELD(sluice_convolution, bottom), 0},
+	{"right", KIND(size), FIELD(sluice_convolution, right), 0},
+};
+
+static json_t *write_convolution(const void *field)
+{
+	return write_options(OPTIONS(convolution_options), field);
+}
+
+static sluice_status read_convolution(const struct place *place, json_t *value, void *field)
+{
+	struct place inside = *place;
+
+	if (!json_is_object(value))
+		return refuse(place, "an object is expected");
+	inside.within = place->key;
+	return read_options(&inside, OPTIONS(convolution_options), value, field);
+}
+
+static const struct option layer_options[] = {
+	{"hidden", KIND(size), FIELD(sluice_layer, hidden), 1},
+	{"direction", KIND(direction), FIELD(sluice_layer, direction), 1},
+	{"bias", KIND(inverse), FIELD(sluice_layer, no_bias), 1},
+	{"dropout", KIND(number), FIELD(sluice_layer, dropout), 1},
+	{"input_activation", KIND(activation), FIELD(sluice_layer, input_activation), 0},
+	{"forget_activation", KIND(activation), FIELD(sluice_layer, forget_activation), 0},
+	{"candidate_activation", KIND(activation), FIELD(sluice_layer, candidate_activation), 0},
+	{"output_activation", KIND(activation), FIELD(sluice_layer, output_activation), 0},
+	{"cell_activation", KIND(activation), FIELD(sluice_layer, cell_activation), 0},
+	{"peephole", KIND(peephole), FIELD(sluice_layer, peephole), 0},
+	{"peephole_previous", KIND(flag), FIELD(sluice_layer, peephole_previous), 0},
+	{"projection", KIND(size), FIELD(sluice_layer, projection), 0},
+	{"projection_clip", KIND(number), FIELD(sluice_layer, projection_clip), 0},
+	{"cell_clip", KIND(number), FIELD(sluice_layer, cell_clip), 0},
+	{"gate_clip", KIND(number), FIELD(sluice_layer, gate_clip), 0},
+	{"input", KIND(input), FIELD(sluice_layer, input), 0},
+	{"no_gates", KIND(gates), FIELD(sluice_layer, no_gates), 0},
+	{"no_input_weights", KIND(gates), FIELD(sluice_layer, no_input_weights), 0},
+	{"no_recurrent_weights", KIND(gates), FIELD(sluice_layer, no_recurrent_weights), 0},
+	{"no_peepholes", KIND(gates), FIELD(sluice_layer, no_peepholes), 0},
+	{"coupled", KIND(flag), FIELD(sluice_layer, coupled), 0},
+	{"recurrent_dropout", KIND(number), FIELD(sluice_layer, recurrent_dropout), 0},
+	{"recurrent_dropout_shape", KIND(mask_shape), FIELD(sluice_layer, recurrent_dropout_shape), 0},
+	{"zoneout_h", KIND(number), FIELD(sluice_layer, zoneout_h), 0},
+	{"zoneout_c", KIND(number), FIELD(sluice_layer, zoneout_c), 0},
+	{"dropconnect", KIND(number), FIELD(sluice_layer, dropconnect), 0},
+	{"combination", KIND(combination), FIELD(sluice_layer, combination), 0},
+	{"learned_start", KIND(flag), FIELD(sluice_layer, learned_start), 0},
+	{"input_convolution", KIND(convolution), FIELD(sluice_layer, input_convolution), 0},
+	{"recurrent_convolution", KIND(convolution), FIELD(sluice_layer, recurrent_convolution), 0},
+	{"memory_convolution", KIND(convolution), FIELD(sluice_layer, memory_convolution), 0},
+};
+
+static const struct option model_options[] = {
+	{"inputs", KIND(size), FIELD(sluice_description, inputs), 1},
+	{"outputs", KIND(size), FIELD(sluice_description, outputs), 1},
+	{"image_height", KIND(size), FIELD(sluice_description, image_height), 0},
+	{"image_width", KIND(size), FIELD(sluice_description, image_width), 0},
+};
+
 /* -------------------------------------------------------------------------------------------- descriptions ------ */
 
 /* The layers may have been made by a version whose struct is shorter or longer. */
@@ -348,7 +390,7 @@ static sluice_status read_layers(const char *source, json_t *layers, struct slui
 		return sluice_fail(SLUICE_FORMAT, "%s: description: layers: a list of 1 to %d layers is expected",
 				   source, SLUICE__LAYERS_MAX);
 	for (size_t k = 0; k < count; k++) {
-		struct place place = {source, (int)k, "layer"};
+		struct place place = {source, (int)k, NULL, "layer"};
 		json_t *layer = json_array_get(layers, k);
 
 		if (!json_is_object(layer))
@@ -363,7 +405,7 @@ static sluice_status read_layers(const char *source, json_t *layers, struct slui
 
 static sluice_status read_description(const char *source, json_t *object, struct sluice__described *out)
 {
-	struct place place = {source, -1, "description"};
+	struct place place = {source, -1, NULL, "description"};
 
 	if (!json_is_object(object))
 		return refuse(&place, "an object is expected");

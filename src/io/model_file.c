@@ -118,19 +118,71 @@ static int add_product(size_t *total, size_t a, size_t b)
 	return 1;
 }
 
-/* Adds the matrices of one layer, which reads `inputs` numbers. Returns 0 if they cannot be counted. */
-static int add_layer(size_t *total, const sluice_layer *layer, size_t inputs)
+/* Zero means one. */
+static size_t counted(size_t number)
 {
-	size_t directions = layer->direction == SLUICE_BIDIRECTIONAL ? 2 : 1;
-	size_t width = layer->projection ? layer->projection : layer->hidden;
-	size_t units = layer->hidden, rows;
+	return number ? number : 1;
+}
 
-	if (!sluice__size_multiply(&units, directions))
+/* Adds a matrix, which has a copy for each tap if it is a kernel, and is smaller by its groups. */
+static int add_kernel(size_t *total, size_t rows, size_t channels, const sluice_convolution *convolution)
+{
+	return sluice__size_multiply(&rows, counted(convolution->height)) &&
+	       sluice__size_multiply(&rows, counted(convolution->width)) &&
+	       add_product(total, rows, channels / counted(convolution->groups));
+}
+
+/* Rows or columns of what a convolution makes of an image; 0 for what the core will refuse. */
+static size_t places_after(size_t places, size_t kernel, size_t dilation, size_t stride, size_t zeros)
+{
+	size_t reach = (counted(kernel) - 1) * counted(dilation);
+
+	return places + zeros > reach ? (places + zeros - reach - 1) / counted(stride) + 1 : 0;
+}
+
+/* What the layers see at each place, and the places. */
+struct sight {
+	size_t channels, height, width;
+};
+
+/* The places of a layer's h, from those of its input. */
+static void sight_advance(struct sight *sight, const sluice_layer *layer)
+{
+	const sluice_convolution *kernel = &layer->input_convolution;
+	size_t reach_y = (counted(kernel->height) - 1) * counted(kernel->dilation_y);
+	size_t reach_x = (counted(kernel->width) - 1) * counted(kernel->dilation_x);
+	const size_t zeros[][2] = {
+		[SLUICE_BORDER_SAME] = {reach_y, reach_x},
+		[SLUICE_BORDER_NONE] = {0, 0},
+		[SLUICE_BORDER_GIVEN] = {kernel->top + kernel->bottom, kernel->left + kernel->right},
+	};
+
+	if (!sight->height || layer->input != SLUICE_INPUT_WEIGHTS)
+		return;
+	sight->height = places_after(sight->height, kernel->height, kernel->dilation_y, kernel->stride_y,
+				     zeros[kernel->border][0]);
+	sight->width = places_after(sight->width, kernel->width, kernel->dilation_x, kernel->stride_x,
+				    zeros[kernel->border][1]);
+}
+
+/* Adds the matrices of one layer, and its peepholes if they are as many as the elements of an image. Returns 0 if they
+ * cannot be counted. */
+static int add_layer(size_t *total, const sluice_layer *layer, struct sight *sight)
+{
+	size_t directions = layer->direction == SLUICE_BIDIRECTIONAL ? 2 : 1, channels = sight->channels;
+	size_t width = layer->projection ? layer->projection : layer->hidden;
+	size_t units = layer->hidden, rows, places;
+
+	sight_advance(sight, layer);
+	places = sight->height;
+	if (!sluice__size_multiply(&units, directions) || !sluice__size_multiply(&places, sight->width))
 		return 0;
 	rows = units;
-	return sluice__size_multiply(&rows, 4) && add_product(total, rows, width) &&
-	       (layer->input != SLUICE_INPUT_WEIGHTS || add_product(total, rows, inputs)) &&
-	       (layer->peephole != SLUICE_PEEPHOLE_FULL || add_product(total, rows, layer->hidden)) &&
+	return sluice__size_multiply(&rows, 4) && add_kernel(total, rows, width, &layer->recurrent_convolution) &&
+	       (layer->input != SLUICE_INPUT_WEIGHTS || add_kernel(total, rows, channels, &layer->input_convolution)) &&
+	       (layer->peephole != SLUICE_PEEPHOLE_FULL ||
+		add_kernel(total, rows, layer->hidden, &layer->memory_convolution)) &&
+	       (layer->peephole != SLUICE_PEEPHOLE_ELEMENT || add_product(total, rows, places)) &&
 	       add_product(total, units, layer->projection);
 }
 
@@ -143,18 +195,19 @@ static size_t results_read(const sluice_layer *layer)
 /* A lower bound of the weights that a description stands for; SIZE_MAX if it cannot be counted. */
 static size_t weights_at_least(const sluice_description *description)
 {
-	size_t total = 0, inputs = description->inputs;
+	struct sight sight = {description->inputs, description->image_height, description->image_width};
+	size_t total = 0;
 
 	for (size_t k = 0; k < description->layer_count; k++) {
 		const sluice_layer *layer = &description->layers[k];
 
-		if (!add_layer(&total, layer, inputs))
+		if (!add_layer(&total, layer, &sight))
 			return SIZE_MAX;
-		inputs = layer->projection ? layer->projection : layer->hidden;
-		if (!sluice__size_multiply(&inputs, results_read(layer)))
+		sight.channels = layer->projection ? layer->projection : layer->hidden;
+		if (!sluice__size_multiply(&sight.channels, results_read(layer)))
 			return SIZE_MAX;
 	}
-	return add_product(&total, description->outputs, inputs) ? total : SIZE_MAX;
+	return add_product(&total, description->outputs, sight.channels) ? total : SIZE_MAX;
 }
 
 /* A small file must not be able to ask for a large model: this comes before anything is allocated for one. What falls
