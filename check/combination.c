@@ -53,6 +53,9 @@ static const char NO_SECOND[] = "one direction has nothing to be combined with";
 static const char NO_READER[] = "a read-out reads one result";
 static const char NO_PACKING[] = "packed data are time-major, start at the first step, and have no pointers";
 static const char NO_ROWS[] = "rows that end one after the other begin together";
+static const char NO_IMAGE[] = "without images there are no places";
+static const char NO_KERNEL[] = "x that enters without weights has no kernel";
+static const char NO_PARTS[] = "one channel has no parts";
 static const char NO_REDRAW[] = "single steps would draw DropConnect's mask again";
 
 /* Values that cannot come together: all conditions of a row hold. Unused conditions are those of a factor that always
@@ -81,6 +84,17 @@ static const struct rule {
 	{NO_PACKING, {{OF(LENGTHS), VALUE(SLUICE__LENGTHS_PACKED)}, {OF(POINTERS), ON}, {OF(STEP), 3}}},
 	{NO_ROWS, {{OF(LENGTHS), VALUE(SLUICE__LENGTHS_BATCHES)}, {OF(PADDING), ON}, {OF(STEP), 3}}},
 	{NO_REDRAW, {{OF(STEP), ON}, {OF(DROPCONNECT), ON}, {OF(TRAINING), ON}}},
+	{NO_IMAGE, {{OF(IMAGE), VALUE(0)}, {OF(PEEPHOLE), VALUE(SLUICE_PEEPHOLE_ELEMENT)}, {OF(STEP), 3}}},
+	{NO_IMAGE, {{OF(IMAGE), VALUE(0)}, {OF(KERNEL), OTHER_THAN(VALUE(0))}, {OF(STEP), 3}}},
+	{NO_IMAGE, {{OF(IMAGE), VALUE(0)}, {OF(INNER_KERNEL), OTHER_THAN(VALUE(0))}, {OF(STEP), 3}}},
+	{NO_IMAGE, {{OF(IMAGE), VALUE(0)}, {OF(DILATION), OTHER_THAN(VALUE(0))}, {OF(STEP), 3}}},
+	{NO_IMAGE, {{OF(IMAGE), VALUE(0)}, {OF(STRIDE), OTHER_THAN(VALUE(0))}, {OF(STEP), 3}}},
+	{NO_IMAGE, {{OF(IMAGE), VALUE(0)}, {OF(GROUPS), OTHER_THAN(VALUE(0))}, {OF(STEP), 3}}},
+	{NO_IMAGE, {{OF(IMAGE), VALUE(0)}, {OF(BORDER), OTHER_THAN(VALUE(0))}, {OF(STEP), 3}}},
+	{NO_KERNEL, {{OF(INPUT), OTHER_THAN(VALUE(0))}, {OF(KERNEL), OTHER_THAN(VALUE(0))}, {OF(STEP), 3}}},
+	{NO_KERNEL, {{OF(INPUT), OTHER_THAN(VALUE(0))}, {OF(STRIDE), OTHER_THAN(VALUE(0))}, {OF(STEP), 3}}},
+	{NO_KERNEL, {{OF(INPUT), OTHER_THAN(VALUE(0))}, {OF(BORDER), VALUE(SLUICE_BORDER_NONE)}, {OF(STEP), 3}}},
+	{NO_PARTS, {{OF(GROUPS), VALUE(1)}, {OF(HIDDEN), VALUE(0)}, {OF(STEP), 3}}},
 };
 
 const char *sluice__combination_contradiction(const unsigned char *values)
@@ -143,11 +157,29 @@ static size_t chosen(const struct sluice__combination *combination, uint64_t pur
 	return (size_t)((bits ^ (bits >> 31)) >> 32) % below;
 }
 
-enum { CHOOSE_HIDDEN = 1, CHOOSE_INPUTS, CHOOSE_STEPS, CHOOSE_OUTPUTS, CHOOSE_PROJECTION, CHOOSE_COMBINATION };
+enum {
+	CHOOSE_HIDDEN = 1,
+	CHOOSE_INPUTS,
+	CHOOSE_STEPS,
+	CHOOSE_OUTPUTS,
+	CHOOSE_PROJECTION,
+	CHOOSE_IMAGE,
+	CHOOSE_STRIDE,
+	CHOOSE_COMBINATION
+};
 
-/* 1; up to 8; up to 20; up to 70, fewer where there are many cells. */
+/* Two groups need an even number of channels. */
+static size_t in_groups(const struct sluice__combination *combination, size_t width)
+{
+	return combination->values[OF(GROUPS)] == 1 ? (width + 1) / 2 * 2 : width;
+}
+
+/* 1; up to 8; up to 20; up to 70, fewer where there are many cells. Of images 1; up to 4; up to 8; up to 20. */
 static size_t hidden_of(const struct sluice__combination *combination, int reduced)
 {
+	static const struct {
+		size_t first, count;
+	} PLAIN[] = {{2, 7}, {9, 12}, {21, 50}}, IMAGES[] = {{2, 3}, {5, 4}, {13, 7}};
 	size_t value = combination->values[OF(HIDDEN)];
 	size_t cells = (size_t)combination->values[OF(LAYERS)] + 1;
 
@@ -156,12 +188,12 @@ static size_t hidden_of(const struct sluice__combination *combination, int reduc
 	if (value == 0)
 		return 1;
 	if (reduced)
-		return 2 + chosen(combination, CHOOSE_HIDDEN, cells > 2 ? 2 : 3);
-	if (value == 1)
-		return 2 + chosen(combination, CHOOSE_HIDDEN, 7);
-	if (value == 2)
-		return 9 + chosen(combination, CHOOSE_HIDDEN, 12);
-	return 21 + chosen(combination, CHOOSE_HIDDEN, 50 / cells);
+		return in_groups(combination, 2 + chosen(combination, CHOOSE_HIDDEN, cells > 2 ? 2 : 3));
+	if (combination->values[OF(IMAGE)])
+		return in_groups(combination,
+				 IMAGES[value - 1].first + chosen(combination, CHOOSE_HIDDEN, IMAGES[value - 1].count));
+	return PLAIN[value - 1].first +
+	       chosen(combination, CHOOSE_HIDDEN, value < 3 ? PLAIN[value - 1].count : PLAIN[value - 1].count / cells);
 }
 
 static size_t projection_of(const struct sluice__combination *combination, size_t hidden)
@@ -170,8 +202,8 @@ static size_t projection_of(const struct sluice__combination *combination, size_
 
 	if (value == 0)
 		return 0;
-	return value == 1 ? 1 + chosen(combination, CHOOSE_PROJECTION, hidden)
-			  : hidden + 1 + chosen(combination, CHOOSE_PROJECTION, 4);
+	return in_groups(combination, value == 1 ? 1 + chosen(combination, CHOOSE_PROJECTION, hidden)
+						 : hidden + 1 + chosen(combination, CHOOSE_PROJECTION, 4));
 }
 
 static void activations_describe(const unsigned char *values, sluice_layer *layer)
@@ -214,6 +246,126 @@ static void layer_describe(const unsigned char *values, sluice_layer *layer)
 	layer->learned_start = values[OF(LEARNED_START)];
 }
 
+/* ------------------------------------------------------------------------------------------------- images ---- */
+
+static size_t divisor(size_t a, size_t b)
+{
+	return b ? divisor(b, a % b) : a;
+}
+
+/* A kernel with a combination's dilation and groups: none, two, or as many as there can be. */
+static sluice_convolution convolution_of(const unsigned char *values, size_t kernel, size_t channels, size_t hidden)
+{
+	static const size_t SIZES[][2] = {{0, 0}, {3, 3}, {2, 4}, {5, 1}};
+	static const size_t DILATIONS[][2] = {{0, 0}, {2, 2}, {1, 3}};
+	const size_t groups[] = {0, 2, divisor(channels, hidden)};
+
+	return (sluice_convolution){
+		.height = SIZES[kernel][0],
+		.width = SIZES[kernel][1],
+		.dilation_y = DILATIONS[values[OF(DILATION)]][0],
+		.dilation_x = DILATIONS[values[OF(DILATION)]][1],
+		.groups = groups[values[OF(GROUPS)]],
+	};
+}
+
+static size_t or_one(size_t value)
+{
+	return value ? value : 1;
+}
+
+/* Distance from a kernel's first tap to its last one. */
+static size_t reach(size_t taps, size_t dilation)
+{
+	return (or_one(taps) - 1) * or_one(dilation);
+}
+
+/* Borders with which the result is as large as the image, as Keras has them: the one zero that is too many for both
+ * sides lies at the bottom and at the right. */
+static void borders_give(sluice_convolution *convolution)
+{
+	size_t above = (or_one(convolution->height) - 1) / 2, before = (or_one(convolution->width) - 1) / 2;
+
+	convolution->border = SLUICE_BORDER_GIVEN;
+	convolution->top = above * or_one(convolution->dilation_y);
+	convolution->left = before * or_one(convolution->dilation_x);
+	convolution->bottom = reach(convolution->height, convolution->dilation_y) - convolution->top;
+	convolution->right = reach(convolution->width, convolution->dilation_x) - convolution->left;
+}
+
+/* The layer that makes its images smaller. */
+static size_t stride_place(const struct sluice__combination *combination)
+{
+	if (combination->values[OF(INPUT)] != SLUICE_INPUT_WEIGHTS)
+		return 0;
+	return chosen(combination, CHOOSE_STRIDE, (size_t)combination->values[OF(LAYERS)] + 1);
+}
+
+/* Everything about a layer's images, of which it sees so many channels. Without images all of it is a contradiction,
+ * which shall show. */
+static void convolutions_describe(const struct sluice__combination *combination, size_t index, size_t channels,
+				  sluice_layer *layer)
+{
+	static const size_t STRIDES[][2] = {{0, 0}, {2, 2}, {1, 3}};
+	const unsigned char *values = combination->values;
+	size_t H = layer->hidden, out = layer->projection ? layer->projection : H, stride = values[OF(STRIDE)];
+	sluice_border border = (sluice_border)values[OF(BORDER)];
+	size_t memory = values[OF(IMAGE)] ? (values[OF(INNER_KERNEL)] + 1) % 4 : values[OF(INNER_KERNEL)];
+	sluice_convolution *input = &layer->input_convolution;
+
+	*input = convolution_of(values, values[OF(KERNEL)], channels, H);
+	layer->recurrent_convolution = convolution_of(values, values[OF(INNER_KERNEL)], out, H);
+	if (layer->peephole == SLUICE_PEEPHOLE_FULL)
+		layer->memory_convolution = convolution_of(values, memory, H, H);
+	if (stride && index == stride_place(combination)) {
+		input->stride_y = STRIDES[stride][0];
+		input->stride_x = STRIDES[stride][1];
+	}
+	if (border == SLUICE_BORDER_NONE && index == 0)
+		input->border = border;
+	if (border != SLUICE_BORDER_GIVEN)
+		return;
+	borders_give(input);
+	borders_give(&layer->recurrent_convolution);
+	if (layer->peephole == SLUICE_PEEPHOLE_FULL)
+		borders_give(&layer->memory_convolution);
+	/* The first one makes images larger, too. */
+	input->right += index == 0;
+}
+
+/* The options of x are none where it enters without weights, unless a combination wants them, which is a contradiction
+ * and shall show. */
+static void input_clear(const unsigned char *values, sluice_layer *layer)
+{
+	int wanted = values[OF(KERNEL)] || values[OF(STRIDE)] || values[OF(BORDER)] == SLUICE_BORDER_NONE;
+
+	if (layer->input != SLUICE_INPUT_WEIGHTS && !wanted)
+		layer->input_convolution = (sluice_convolution){0};
+}
+
+/* Images of odd sides, of even ones, and narrow ones: so large that a first layer without borders makes that of them.
+ */
+static void image_describe(const struct sluice__combination *combination, int reduced, sluice_description *description)
+{
+	static const size_t SIZES[][3][2] = {
+		{{3, 5}, {5, 5}, {5, 3}}, {{4, 4}, {2, 4}, {4, 2}}, {{1, 7}, {2, 5}, {6, 1}}};
+	static const size_t SMALL[][3][2] = {
+		{{3, 3}, {3, 3}, {1, 3}}, {{2, 2}, {2, 2}, {4, 2}}, {{1, 4}, {2, 3}, {5, 1}}};
+	const sluice_convolution *first = &description->layers[0].input_convolution;
+	size_t value = combination->values[OF(IMAGE)], number = chosen(combination, CHOOSE_IMAGE, 3);
+
+	if (!value)
+		return;
+	description->image_height = (reduced ? SMALL : SIZES)[value - 1][number][0];
+	description->image_width = (reduced ? SMALL : SIZES)[value - 1][number][1];
+	if (first->border != SLUICE_BORDER_NONE)
+		return;
+	description->image_height += reach(first->height, first->dilation_y);
+	description->image_width += reach(first->width, first->dilation_x);
+}
+
+/* ------------------------------------------------------------------------------------------------ network ---- */
+
 /* What a layer makes of its directions: now and then something else than the layers around it. A read-out above a
  * single layer with separate results is a contradiction, which shall show. */
 static sluice_combination combination_of(const struct sluice__combination *combination, size_t index, size_t count)
@@ -237,7 +389,7 @@ static void layers_describe(const struct sluice__combination *combination, int r
 	size_t directions = values[OF(DIRECTION)] == SLUICE_BIDIRECTIONAL ? 2 : 1;
 	sluice_input input = (sluice_input)values[OF(INPUT)];
 
-	inputs = 1 + chosen(combination, CHOOSE_INPUTS, reduced ? 3 : hidden + 4);
+	inputs = in_groups(combination, 1 + chosen(combination, CHOOSE_INPUTS, reduced ? 3 : hidden + 4));
 	if (input != SLUICE_INPUT_WEIGHTS)
 		inputs = input == SLUICE_INPUT_IDENTITY ? hidden : directions * 4 * hidden;
 	out->description = (sluice_description)SLUICE_DESCRIPTION_INIT;
@@ -261,10 +413,30 @@ static void layers_describe(const struct sluice__combination *combination, int r
 		layer->input = input;
 		if (index && (input == SLUICE_INPUT_GATES || inputs != hidden))
 			layer->input = SLUICE_INPUT_WEIGHTS;
+		convolutions_describe(combination, index, inputs, layer);
+		input_clear(values, layer);
 		inputs = projection ? projection : hidden;
 		if (layer->combination == SLUICE_CONCATENATE)
 			inputs *= directions;
 	}
+	image_describe(combination, reduced, &out->description);
+}
+
+/* Fewer steps and rows where these are images: their places do the work. */
+static size_t steps_of(const struct sluice__combination *combination, int reduced)
+{
+	if (combination->values[OF(IMAGE)])
+		return reduced ? 2 : 2 + chosen(combination, CHOOSE_STEPS, 3);
+	return reduced ? 5 : 5 + chosen(combination, CHOOSE_STEPS, 5);
+}
+
+static size_t batch_of(const struct sluice__combination *combination, int reduced)
+{
+	static const size_t BATCHES[] = {1, 2, 5, 9}, OF_IMAGES[] = {1, 2, 3, 5};
+	size_t value = combination->values[OF(BATCH)];
+	size_t batch = (combination->values[OF(IMAGE)] ? OF_IMAGES : BATCHES)[value];
+
+	return reduced && batch > 2 ? 2 : batch;
 }
 
 void sluice__combination_describe(const struct sluice__combination *combination, int reduced,
@@ -272,16 +444,15 @@ void sluice__combination_describe(const struct sluice__combination *combination,
 {
 	static const sluice_dtype TYPES[] = {SLUICE_F32, SLUICE_F16, SLUICE_BF16};
 	static const char *const ORDERS[] = {NULL, "iofg", "gofi"};
-	static const size_t BATCHES[] = {1, 2, 5, 9};
 	const unsigned char *values = combination->values;
-	size_t batch = BATCHES[values[OF(BATCH)]], mask = values[OF(MASK)];
+	size_t mask = values[OF(MASK)];
 
 	layers_describe(combination, reduced, out);
 	out->step = values[OF(STEP)];
 	out->setting = (struct sluice__setting){
 		.description = &out->description,
-		.steps = reduced ? 5 : 5 + chosen(combination, CHOOSE_STEPS, 5),
-		.batch = reduced && batch > 2 ? 2 : batch,
+		.steps = steps_of(combination, reduced),
+		.batch = batch_of(combination, reduced),
 		.seed = combination->seed,
 		.gradients = 1,
 		.training = values[OF(TRAINING)],

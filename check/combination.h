@@ -18,7 +18,7 @@
 	X(ACTIVATION_G, 30)        \
 	X(ACTIVATION_O, 30)        \
 	X(ACTIVATION_C, 30)        \
-	X(PEEPHOLE, 3)             \
+	X(PEEPHOLE, 4)             \
 	X(PEEPHOLE_PREVIOUS, 2)    \
 	X(NO_PEEPHOLES, 3)         \
 	X(INPUT, 3)                \
@@ -61,7 +61,14 @@
 	X(POINTERS, 2)             \
 	X(SLOTS, 2)                \
 	X(COMBINATION, 3)          \
-	X(LEARNED_START, 2)
+	X(LEARNED_START, 2)        \
+	X(IMAGE, 4)                \
+	X(KERNEL, 4)               \
+	X(INNER_KERNEL, 4)         \
+	X(DILATION, 3)             \
+	X(STRIDE, 3)               \
+	X(GROUPS, 3)               \
+	X(BORDER, 3)
 
 enum sluice__factor {
 #define SLUICE__FACTOR_ENUM(name, count) SLUICE__FACTOR_##name,
@@ -70,9 +77,9 @@ enum sluice__factor {
 		SLUICE__FACTORS
 };
 
-#define SLUICE__FACTOR_VALUES 30     /* the most that any factor has */
-#define SLUICE__FACTOR_UNSET 255     /* in a combination that is not complete */
-#define SLUICE__COMBINATION_TEXT 900 /* bytes that hold every printed combination */
+#define SLUICE__FACTOR_VALUES 30      /* the most that any factor has */
+#define SLUICE__FACTOR_UNSET 255      /* in a combination that is not complete */
+#define SLUICE__COMBINATION_TEXT 1000 /* bytes that hold every printed combination */
 
 struct sluice__combination {
 	unsigned char values[SLUICE__FACTORS];
@@ -105,11 +112,13 @@ struct sluice__combinations {
 	struct sluice__combination *items;
 	size_t count;
 	size_t covering; /* so many, at the beginning, contain every possible pair of values */
+	size_t images;   /* so many of these have images */
 	unsigned char *covered;
 };
 
-/* Makes at least `least` combinations from a seed: at first such that every possible pair of values of two factors
- * occurs, then random ones, every other one with few options. Errors: OUT_OF_MEMORY, INTERNAL (a pair finds no
+/* Makes combinations from a seed: at first such that every possible pair of values of two factors occurs, pairs that
+ * need no images without them; then random ones, every other one with few options and half of them without images,
+ * until there are `least` besides those that cover pairs with images. Errors: OUT_OF_MEMORY, INTERNAL (a pair finds no
  * completion). */
 sluice_status sluice__combinations_create(uint64_t seed, size_t least, struct sluice__combinations *out);
 void sluice__combinations_destroy(struct sluice__combinations *combinations);

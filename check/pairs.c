@@ -70,12 +70,22 @@ static size_t gain(const struct sluice__combinations *set, const struct sluice__
  * because implementations have ways of their own for cells that have next to none. */
 enum taste { GREEDY, RANDOM, SPARSE };
 
+/* Whether a factor shall have its first value if it can: an option of the cell is off in 15 of 16, one of images in 3
+ * of 4 of those that are sparse. */
+static int is_off(struct maker *maker, size_t factor, enum taste taste)
+{
+	if (taste != SPARSE || factor == SLUICE__FACTOR_INPUT)
+		return 0;
+	if (factor < SLUICE__FACTOR_TRAINING)
+		return random_below(maker, 16) > 0;
+	return factor > SLUICE__FACTOR_IMAGE && random_below(maker, 4) > 0;
+}
+
 /* Gives a factor a value that contradicts nothing; 0 if there is none. */
 static int choose(struct maker *maker, struct sluice__combination *combination, size_t factor, enum taste taste)
 {
 	size_t values = sluice__factor_count((enum sluice__factor)factor);
-	int off = taste == SPARSE && factor < SLUICE__FACTOR_TRAINING && factor != SLUICE__FACTOR_INPUT;
-	size_t start = off && random_below(maker, 16) ? 0 : random_below(maker, values);
+	size_t start = is_off(maker, factor, taste) ? 0 : random_below(maker, values);
 	size_t best = SLUICE__FACTOR_UNSET, best_gain = 0;
 
 	for (size_t step = 0; step < values; step++) {
@@ -94,11 +104,25 @@ static int choose(struct maker *maker, struct sluice__combination *combination, 
 	return best != SLUICE__FACTOR_UNSET;
 }
 
+/* Leaves images out, unless something in the combination needs them or a random one wants them: their options, which
+ * are many, would bring them into nearly every combination. */
+static void images_avoid(struct maker *maker, struct sluice__combination *combination, enum taste taste)
+{
+	unsigned char *image = &combination->values[SLUICE__FACTOR_IMAGE];
+
+	if (*image != SLUICE__FACTOR_UNSET || (taste != GREEDY && random_below(maker, 2)))
+		return;
+	*image = 0;
+	if (sluice__combination_contradiction(combination->values))
+		*image = SLUICE__FACTOR_UNSET;
+}
+
 /* Completes a combination, factors in random order; 0 where that leads nowhere. */
 static int complete(struct maker *maker, struct sluice__combination *combination, enum taste taste)
 {
 	size_t order[SLUICE__FACTORS];
 
+	images_avoid(maker, combination, taste);
 	for (size_t index = 0; index < SLUICE__FACTORS; index++) {
 		size_t other = random_below(maker, index + 1);
 
@@ -199,7 +223,9 @@ sluice_status sluice__combinations_create(uint64_t seed, size_t least, struct sl
 		for (size_t other = one + 1; other < SLUICE__FACTORS && status == SLUICE_OK; other++)
 			status = cover_factors(&maker, one, other);
 	out->covering = out->count;
-	while (out->count < least && status == SLUICE_OK) {
+	for (size_t index = 0; index < out->count; index++)
+		out->images += out->items[index].values[SLUICE__FACTOR_IMAGE] != 0;
+	while (out->count < least + out->images && status == SLUICE_OK) {
 		struct sluice__combination combination;
 
 		clear(&combination);

@@ -74,8 +74,8 @@ static void test_pairs(void **state)
 		}
 		print_message("\n");
 	}
-	print_message("%zu of %zu pairs in %zu combinations; all of them in the first %zu\n", covered_sum, possible_sum,
-		      combinations.count, combinations.covering);
+	print_message("%zu of %zu pairs in %zu combinations; all of them in the first %zu, %zu of which have images\n",
+		      covered_sum, possible_sum, combinations.count, combinations.covering, combinations.images);
 	assert_true(combinations.count >= LEAST);
 	for (size_t index = 0; index < combinations.count; index++)
 		assert_null(sluice__combination_contradiction(combinations.items[index].values));

@@ -14,7 +14,7 @@
 #include "judgement.h"
 #include "subject.h"
 
-#define MOST_KINDS 13
+#define MOST_KINDS 21
 
 /* One description, plan and run that is to be refused somewhere on its way. */
 struct attempt {
@@ -106,6 +106,60 @@ static void batch_sizes_from_the_left(struct attempt *attempt)
 	attempt->run.padding = SLUICE_PADDING_LEFT;
 }
 
+static void kernel_without_images(struct attempt *attempt)
+{
+	attempt->layer.recurrent_convolution.height = 3;
+}
+
+static void elements_without_images(struct attempt *attempt)
+{
+	attempt->layer.peephole = SLUICE_PEEPHOLE_ELEMENT;
+}
+
+/* Images of 4 by 6 places. */
+static void images_give(struct attempt *attempt)
+{
+	attempt->description.image_height = 4;
+	attempt->description.image_width = 6;
+}
+
+static void image_of_one_side(struct attempt *attempt)
+{
+	attempt->description.image_height = 4;
+}
+
+static void kernel_without_weights(struct attempt *attempt)
+{
+	images_give(attempt);
+	attempt->layer.memory_convolution.width = 3;
+}
+
+static void groups_that_do_not_divide(struct attempt *attempt)
+{
+	images_give(attempt);
+	attempt->layer.input_convolution.groups = 2;
+}
+
+static void stride_of_the_state(struct attempt *attempt)
+{
+	images_give(attempt);
+	attempt->layer.recurrent_convolution.stride_x = 2;
+}
+
+static void kernel_that_does_not_fit(struct attempt *attempt)
+{
+	images_give(attempt);
+	attempt->layer.input_convolution.height = 3;
+	attempt->layer.input_convolution.dilation_y = 2;
+	attempt->layer.input_convolution.border = SLUICE_BORDER_NONE;
+}
+
+static void zeros_of_no_border(struct attempt *attempt)
+{
+	images_give(attempt);
+	attempt->layer.input_convolution.top = 1;
+}
+
 /* Every kind of refusal that a combination of options can meet. */
 static const struct {
 	const char *reason;
@@ -133,6 +187,17 @@ static const struct {
 	 "packed"},
 	{"so do rows that are counted for each step", batch_sizes_from_the_left, SLUICE_INVALID_ARGUMENT,
 	 "batch_sizes"},
+	{"a kernel is laid on an image", kernel_without_images, SLUICE_INVALID_ARGUMENT,
+	 "recurrent_convolution.height is 3"},
+	{"without places there are no elements", elements_without_images, SLUICE_INVALID_ARGUMENT, "peephole is 3"},
+	{"an image has two sides", image_of_one_side, SLUICE_INVALID_ARGUMENT, "image_height"},
+	{"what has no matrix has no kernel", kernel_without_weights, SLUICE_INVALID_ARGUMENT,
+	 "memory_convolution.width is 3"},
+	{"groups are equal parts of all channels", groups_that_do_not_divide, SLUICE_INVALID_ARGUMENT,
+	 "input_convolution.groups is 2"},
+	{"h is as large in the next step", stride_of_the_state, SLUICE_INVALID_ARGUMENT, "recurrent_convolution makes"},
+	{"somewhere the kernel must lie", kernel_that_does_not_fit, SLUICE_INVALID_ARGUMENT, "does not fit"},
+	{"zeros that no border asks for would be ignored", zeros_of_no_border, SLUICE_INVALID_ARGUMENT, "top 1"},
 };
 
 static sluice_status run_attempt(struct attempt *attempt, const sluice_plan *plan)
