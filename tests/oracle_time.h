@@ -61,7 +61,7 @@ static inline void layers_create(const sluice_layer layers[LAYERS], size_t outpu
 }
 
 /* Flags [T,N] from one text for each row: r resets, h holds, b does both in a step. */
-static void marks_read(const char *const *rows, size_t steps, size_t batch, uint8_t *resets, uint8_t *holds)
+static inline void marks_read(const char *const *rows, size_t steps, size_t batch, uint8_t *resets, uint8_t *holds)
 {
 	for (size_t n = 0; n < batch; n++) {
 		assert_int_equal(strlen(rows[n]), steps);
