@@ -13,29 +13,61 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 
+/* Places of an image, row by row. A network without images has one place everywhere. */
+struct sluice__image {
+	size_t height, width;
+};
+
+static inline size_t sluice__places(struct sluice__image image)
+{
+	return image.height * image.width;
+}
+
+/* A convolution, its defaults filled in: tap (v, u) of its kernel reads, for place (y, x), place
+ * (y stride_y - top + v dilation_y, x stride_x - left + u dilation_x). Without images: one tap. */
+struct sluice__window {
+	size_t height, width, dilation_y, dilation_x, stride_y, stride_x, top, left, groups;
+};
+
+static inline size_t sluice__taps(const struct sluice__window *window)
+{
+	return window->height * window->width;
+}
+
 /* One layer: sizes, and offsets (in elements) into the parameter block and into a row of state; where there is no
  * tensor the offset means nothing. */
 struct sluice__layer {
-	const sluice_layer *options; /* the model's own copy of its description */
-	size_t inputs, hidden, directions;
-	size_t out;   /* width of h: the projection's, or hidden */
+	const sluice_layer *options;       /* the model's own copy of its description */
+	size_t inputs, hidden, directions; /* inputs, hidden, out: at each place */
+	size_t out;                        /* width of h: the projection's, or hidden */
+	struct sluice__image from, image;  /* of what it reads; of h, c and gates */
+	size_t places;                     /* of the second */
+	struct sluice__window input, recurrent, memory;
+	size_t input_depth, recurrent_depth, memory_depth; /* columns of W, R, full V: taps times channels of a group */
 	bool reverse; /* the only direction of the layer, or its first one, runs backwards in time */
 	bool bias;
 	bool slopes; /* some activation is a PReLU */
 	size_t weight_ih[2], weight_hh[2], bias_at[2], projection_at[2], peephole_at[2], slopes_at[2];
 	size_t start_h[2], start_c[2];
 	size_t h[2], c[2];
-	size_t h_column[2], c_column[2]; /* first column in a run's arrays of all h, of all c */
+	size_t h_column[2], c_column[2]; /* first column in a run's arrays of all h, of all c. In a state place p's part
+					    of h lies p times the padded width of h behind the first, c likewise; in
+					    these arrays it is p times the width */
 };
 
 struct sluice__network {
-	size_t inputs, features, outputs; /* features: width of the last layer's results; outputs: width of y */
+	/* At each place. features: width of the last layer's results; outputs: width of y */
+	size_t inputs, features, outputs;
+	bool images;
+	struct sluice__image image; /* of x */
+	size_t x_width, y_width;    /* numbers of a row of x, of y: at all places */
+	size_t y_places;
 	bool readout;
 	bool separate; /* the last layer has two results, y and y_reverse */
 	size_t readout_weight, readout_bias;
 	size_t parameter_count;  /* elements */
 	size_t state_row;        /* elements */
-	size_t h_width, c_width; /* of all h, of all c side by side */
+	size_t h_width, c_width; /* numbers of all h, of all c of a row side by side */
 	size_t layer_count;
 	struct sluice__layer *layers;
 };

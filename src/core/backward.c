@@ -22,11 +22,11 @@ static sluice_status places_check(const sluice_plan *plan, const sluice_run *run
 	const size_t y_count = run->last_only ? 1 : run->steps;
 	const struct sluice__place_of places[] = {
 		{"gradients", "dy", "dy", gradients->dy, gradients->dy_steps, y_count, gradients->dy_row,
-		 network->outputs, "outputs"},
+		 network->y_width, "outputs"},
 		{"gradients", "dy_reverse", "dy", gradients->dy_reverse, gradients->dy_reverse_steps, y_count,
-		 gradients->dy_row, network->outputs, "outputs"},
+		 gradients->dy_row, network->y_width, "outputs"},
 		{"gradients", "dx", "dx", gradients->dx, (const void *const *)gradients->dx_steps, run->steps,
-		 gradients->dx_row, network->inputs, "inputs"},
+		 gradients->dx_row, network->x_width, "inputs"},
 	};
 	SLUICE_TRY(sluice__second_result_check(plan, "gradients.dy_reverse", gradients->dy_reverse != NULL));
 	SLUICE_TRY(

@@ -36,11 +36,15 @@ static void clear_absent(float *to, size_t gate_size, unsigned absent)
 static void initialize_peephole(sluice_model *model, const struct sluice__layer *layer, size_t direction, uint64_t seed,
 				struct sluice__place place, float scale)
 {
-	const size_t hidden = layer->hidden, full = layer->options->peephole == SLUICE_PEEPHOLE_FULL ? hidden : 1;
+	const sluice_peephole kind = layer->options->peephole;
+	const size_t hidden = layer->hidden, rows = kind == SLUICE_PEEPHOLE_DIAGONAL ? 1 : hidden;
+	const size_t columns = kind == SLUICE_PEEPHOLE_DIAGONAL  ? hidden
+			       : kind == SLUICE_PEEPHOLE_ELEMENT ? layer->places
+								 : layer->memory_depth;
 	float *to = model->parameters + layer->peephole_at[direction];
 	place.sequence = PEEPHOLE_TENSOR;
-	fill_uniform(to, SLUICE__GATES * full, hidden, seed, place, scale);
-	clear_absent(to, full * hidden, sluice__layer_absent(layer->options, layer->options->no_peepholes));
+	fill_uniform(to, SLUICE__GATES * rows, columns, seed, place, scale);
+	clear_absent(to, rows * columns, sluice__layer_absent(layer->options, layer->options->no_peepholes));
 }
 
 /* 0.25, as in PyTorch. */
@@ -60,17 +64,19 @@ static void initialize_direction(sluice_model *model, size_t index, size_t direc
 	const struct sluice__layer *layer = &model->network.layers[index];
 	const sluice_layer *given = layer->options;
 	const size_t hidden = layer->hidden, rows = SLUICE__GATES * hidden;
-	const float scale = options->scale > 0 ? options->scale : 1.0f / sqrtf((float)hidden);
+	const float fan = (float)(hidden * sluice__taps(&layer->recurrent));
+	const float scale = options->scale > 0 ? options->scale : 1.0f / sqrtf(fan);
 	float *input = model->parameters + layer->weight_ih[direction];
 	float *recurrent = model->parameters + layer->weight_hh[direction];
 	struct sluice__place place = {SLUICE__INITIALIZATION, index, direction, 0, INPUT_TENSOR};
 	if (given->input == SLUICE_INPUT_WEIGHTS) {
-		fill_uniform(input, rows, layer->inputs, options->seed, place, scale);
-		clear_absent(input, hidden * layer->inputs, sluice__layer_absent(given, given->no_input_weights));
+		fill_uniform(input, rows, layer->input_depth, options->seed, place, scale);
+		clear_absent(input, hidden * layer->input_depth, sluice__layer_absent(given, given->no_input_weights));
 	}
 	place.sequence = RECURRENT_TENSOR;
-	fill_uniform(recurrent, rows, layer->out, options->seed, place, scale);
-	clear_absent(recurrent, hidden * layer->out, sluice__layer_absent(given, given->no_recurrent_weights));
+	fill_uniform(recurrent, rows, layer->recurrent_depth, options->seed, place, scale);
+	clear_absent(recurrent, hidden * layer->recurrent_depth,
+		     sluice__layer_absent(given, given->no_recurrent_weights));
 	place.sequence = PROJECTION_TENSOR;
 	if (given->projection)
 		fill_uniform(model->parameters + layer->projection_at[direction], layer->out, hidden, options->seed,

@@ -51,6 +51,15 @@ sluice_status sluice__gate_order(const char *order, const char *name, size_t pos
 /* Checks a layer by itself; what depends on the layer before is checked when the model is laid out. */
 sluice_status sluice__layer_check(const sluice_layer *layer, size_t index);
 
+/* --- images.c --- */
+
+/* Checks a layer's convolutions by themselves; without images they must be zero. */
+sluice_status sluice__images_check(const sluice_layer *layer, size_t index, bool images);
+
+/* Windows and images of a layer that reads images of size `from` (one place without images), and the columns of its
+ * matrices. */
+sluice_status sluice__images_lay_out(struct sluice__layer *layer, size_t index, struct sluice__image from);
+
 /* The run with its defaults filled in, after all checks that forward, step and backward share. single: of one step,
  * whatever run.steps says. */
 sluice_status sluice__run_check(const sluice_plan *plan, const sluice_run *given, bool single, sluice_run *run);

@@ -11,6 +11,7 @@
 enum {
 	MOST_LAYERS = 127,      /* the random counter has seven bits for the layer */
 	MOST_HIDDEN = 1 << 22,  /* and twenty for a block of four units */
+	MOST_SIDE = 1 << 15,    /* of an image */
 	TENSORS_A_DIRECTION = 8 /* weight_ih, weight_hh, bias, weight_hr, peephole, prelu, start_h, start_c */
 };
 
@@ -93,7 +94,7 @@ static sluice_status choices_check(const sluice_layer *layer, size_t index)
 		unsigned value, most;
 	} choices[] = {
 		{"direction", (unsigned)layer->direction, SLUICE_BIDIRECTIONAL},
-		{"peephole", (unsigned)layer->peephole, SLUICE_PEEPHOLE_FULL},
+		{"peephole", (unsigned)layer->peephole, SLUICE_PEEPHOLE_ELEMENT},
 		{"input", (unsigned)layer->input, SLUICE_INPUT_GATES},
 		{"recurrent_dropout_shape", (unsigned)layer->recurrent_dropout_shape, SLUICE_MASK_STEP},
 		{"combination", (unsigned)layer->combination, SLUICE_SEPARATE},
@@ -151,6 +152,10 @@ static sluice_status description_check(const sluice_description *description)
 		return SLUICE_INVALID("layer_count is %zu, expected 1 to %d", description->layer_count, MOST_LAYERS);
 	if (!description->layers)
 		return sluice__null("layers");
+	if (!description->image_height != !description->image_width || description->image_height > MOST_SIDE ||
+	    description->image_width > MOST_SIDE)
+		return SLUICE_INVALID("image_height is %zu and image_width %zu, expected both 0, or 1 to %d",
+				      description->image_height, description->image_width, MOST_SIDE);
 	return SLUICE_OK;
 }
 
@@ -162,6 +167,7 @@ static sluice_status copy_layers(sluice_model *model, const sluice_description *
 		sluice_layer *layer = &model->layers[index];
 		SLUICE_TRY(sluice__argument(layer, sizeof *layer, from, "layers[]"));
 		SLUICE_TRY(sluice__layer_check(layer, index));
+		SLUICE_TRY(sluice__images_check(layer, index, description->image_height > 0));
 		from += description->layers[0].size;
 	}
 	const sluice_layer *last = &model->layers[description->layer_count - 1];
@@ -212,9 +218,9 @@ static void name_tensors(sluice_model *model, size_t index, size_t direction, st
 	const size_t hidden = layer->hidden, rows = SLUICE__GATES * hidden;
 	if (given->input == SLUICE_INPUT_WEIGHTS)
 		layer->weight_ih[direction] =
-			name_tensor(model, parameters, rows, layer->inputs, "weight_ih_l%zu%s", index, suffix);
+			name_tensor(model, parameters, rows, layer->input_depth, "weight_ih_l%zu%s", index, suffix);
 	layer->weight_hh[direction] =
-		name_tensor(model, parameters, rows, layer->out, "weight_hh_l%zu%s", index, suffix);
+		name_tensor(model, parameters, rows, layer->recurrent_depth, "weight_hh_l%zu%s", index, suffix);
 	if (layer->bias)
 		layer->bias_at[direction] = name_tensor(model, parameters, rows, 1, "bias_l%zu%s", index, suffix);
 	if (given->projection)
@@ -225,7 +231,10 @@ static void name_tensors(sluice_model *model, size_t index, size_t direction, st
 			name_tensor(model, parameters, SLUICE__GATES, hidden, "peephole_l%zu%s", index, suffix);
 	if (given->peephole == SLUICE_PEEPHOLE_FULL)
 		layer->peephole_at[direction] =
-			name_tensor(model, parameters, rows, hidden, "peephole_l%zu%s", index, suffix);
+			name_tensor(model, parameters, rows, layer->memory_depth, "peephole_l%zu%s", index, suffix);
+	if (given->peephole == SLUICE_PEEPHOLE_ELEMENT)
+		layer->peephole_at[direction] =
+			name_tensor(model, parameters, rows, layer->places, "peephole_l%zu%s", index, suffix);
 	if (layer->slopes)
 		layer->slopes_at[direction] =
 			name_tensor(model, parameters, SLUICE__SLOTS, hidden, "prelu_l%zu%s", index, suffix);
@@ -235,13 +244,11 @@ static void name_tensors(sluice_model *model, size_t index, size_t direction, st
 	layer->start_c[direction] = name_tensor(model, parameters, hidden, 1, "start_c_l%zu%s", index, suffix);
 }
 
-/* Sizes and offsets of one layer; returns the width of its output. */
-static size_t lay_out_layer(sluice_model *model, size_t index, size_t inputs, struct sluice__ledger *parameters,
-			    struct sluice__ledger *state)
+/* Sizes of one layer, which reads `inputs` numbers at each place of an image. */
+static sluice_status size_layer(sluice_model *model, size_t index, size_t inputs, struct sluice__image from)
 {
 	const sluice_layer *given = &model->layers[index];
-	struct sluice__network *network = &model->network;
-	struct sluice__layer *layer = &network->layers[index];
+	struct sluice__layer *layer = &model->network.layers[index];
 	layer->options = given;
 	layer->inputs = inputs;
 	layer->hidden = given->hidden;
@@ -250,19 +257,28 @@ static size_t lay_out_layer(sluice_model *model, size_t index, size_t inputs, st
 	layer->reverse = given->direction == SLUICE_REVERSE;
 	layer->bias = !given->no_bias;
 	layer->slopes = has_slopes(given);
+	return sluice__images_lay_out(layer, index, from);
+}
+
+/* Offsets of one layer. */
+static void lay_out_layer(sluice_model *model, size_t index, struct sluice__ledger *parameters,
+			  struct sluice__ledger *state)
+{
+	struct sluice__network *network = &model->network;
+	struct sluice__layer *layer = &network->layers[index];
 	for (size_t direction = 0; direction < layer->directions; direction++) {
 		name_tensors(model, index, direction, parameters);
-		layer->h[direction] = sluice__book(state, sluice__round_up(layer->out, SLUICE__PAD), 1, sizeof(float)) /
-				      sizeof(float);
-		layer->c[direction] =
-			sluice__book(state, sluice__round_up(layer->hidden, SLUICE__PAD), 1, sizeof(float)) /
+		layer->h[direction] =
+			sluice__book(state, sluice__round_up(layer->out, SLUICE__PAD), layer->places, sizeof(float)) /
 			sizeof(float);
+		layer->c[direction] = sluice__book(state, sluice__round_up(layer->hidden, SLUICE__PAD), layer->places,
+						   sizeof(float)) /
+				      sizeof(float);
 		layer->h_column[direction] = network->h_width;
 		layer->c_column[direction] = network->c_width;
-		network->h_width += layer->out;
-		network->c_width += layer->hidden;
+		network->h_width += layer->places * layer->out;
+		network->c_width += layer->places * layer->hidden;
 	}
-	return sluice__layer_results(layer) * layer->out;
 }
 
 /* Whether what a layer reads comes as two results, one for each of its directions. */
@@ -275,19 +291,32 @@ static sluice_status lay_out(sluice_model *model)
 {
 	struct sluice__network *network = &model->network;
 	struct sluice__ledger parameters = {0}, state = {0};
-	size_t width = model->description.inputs, outputs = model->description.outputs;
+	const sluice_description *description = &model->description;
+	size_t width = description->inputs, outputs = description->outputs;
+	network->images = description->image_height > 0;
+	network->image = (struct sluice__image){1, 1};
+	if (network->images)
+		network->image = (struct sluice__image){description->image_height, description->image_width};
+	struct sluice__image image = network->image;
 	for (size_t index = 0; index < network->layer_count; index++) {
 		const bool separate = reads_separate(model, index);
 		if (separate)
 			width /= 2;
 		SLUICE_TRY(input_check(&model->layers[index], index, width, separate));
-		width = lay_out_layer(model, index, width, &parameters, &state);
+		SLUICE_TRY(size_layer(model, index, width, image));
+		lay_out_layer(model, index, &parameters, &state);
+		width = sluice__layer_results(&network->layers[index]) * network->layers[index].out;
+		image = network->layers[index].image;
 	}
-	network->inputs = model->description.inputs;
+	network->inputs = description->inputs;
 	network->features = width;
 	network->readout = outputs > 0;
 	network->separate = reads_separate(model, network->layer_count);
 	network->outputs = outputs ? outputs : network->separate ? width / 2 : width;
+	network->y_places = sluice__places(image);
+	if (!sluice__multiply(network->inputs, sluice__places(network->image), &network->x_width) ||
+	    !sluice__multiply(network->outputs, network->y_places, &network->y_width))
+		parameters.overflow = true;
 	if (network->readout) {
 		network->readout_weight = name_tensor(model, &parameters, outputs, width, "readout.weight");
 		network->readout_bias = name_tensor(model, &parameters, outputs, 1, "readout.bias");
@@ -369,7 +398,7 @@ const sluice_description *sluice_model_description(const sluice_model *model)
 
 size_t sluice_model_outputs(const sluice_model *model)
 {
-	return model->network.outputs;
+	return model->network.y_width;
 }
 
 float *sluice_model_parameters(const sluice_model *model, size_t *count)

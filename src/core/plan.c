@@ -118,7 +118,7 @@ sluice_status sluice_plan_create(const sluice_model *model, const sluice_plan_op
 		.level = context->level,
 		.limits = limits,
 	};
-	plan->zero_frame_bytes = model->network.inputs * sluice__dtype_bytes(limits.data);
+	plan->zero_frame_bytes = model->network.x_width * sluice__dtype_bytes(limits.data);
 	plan->zero_frame = sluice__allocate(&context->allocator, plan->zero_frame_bytes);
 	sluice_status status = plan->zero_frame ? plan->backend->prepare(&plan->prepared) : SLUICE_OUT_OF_MEMORY;
 	if (status != SLUICE_OK) {
@@ -192,13 +192,15 @@ static sluice_status state_check(const sluice_plan *plan, const void *state, siz
 	return SLUICE_OK;
 }
 
-/* Copies one part of all rows of a state, `width` numbers from number `at` of each row. */
-static void copy_rows(const sluice_plan *plan, size_t batch, size_t at, size_t width, char *state, char *array,
-		      bool write)
+/* Copies one part of all rows of a state: from number `at` of each row on, `width` numbers of each place. */
+static void copy_rows(const sluice_plan *plan, size_t batch, size_t at, size_t width, size_t places, char *state,
+		      char *array, bool write)
 {
 	const size_t bytes = plan->real_bytes, row_bytes = plan->model->network.state_row * bytes;
-	for (size_t row = 0; array && row < batch; row++) {
-		char *in_state = state + row * row_bytes + at * bytes, *in_array = array + row * width * bytes;
+	const size_t place_bytes = sluice__round_up(width, SLUICE__PAD) * bytes;
+	for (size_t each = 0; array && each < batch * places; each++) {
+		char *in_state = state + each / places * row_bytes + at * bytes + each % places * place_bytes;
+		char *in_array = array + each * width * bytes;
 		memcpy(write ? in_state : in_array, write ? in_array : in_state, width * bytes);
 	}
 }
@@ -207,8 +209,8 @@ static void copy_state(const sluice_plan *plan, size_t batch, size_t layer, size
 		       void *c, bool write)
 {
 	const struct sluice__layer *sizes = &plan->model->network.layers[layer];
-	copy_rows(plan, batch, sizes->h[direction], sizes->out, state, h, write);
-	copy_rows(plan, batch, sizes->c[direction], sizes->hidden, state, c, write);
+	copy_rows(plan, batch, sizes->h[direction], sizes->out, sizes->places, state, h, write);
+	copy_rows(plan, batch, sizes->c[direction], sizes->hidden, sizes->places, state, c, write);
 }
 
 sluice_status sluice_state_write(const sluice_plan *plan, void *state, size_t batch, size_t layer, size_t direction,

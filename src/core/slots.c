@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sluice/streams.h>
 
+#include "kernels/kernels.h"
+
 sluice_status sluice__forward_check(const sluice_plan *plan)
 {
 	const struct sluice__network *network = &plan->model->network;
@@ -57,6 +59,12 @@ struct widths {
 	uint64_t h, c;
 };
 
+/* Numbers of a cell, at all places. */
+static struct widths widths_of(const struct sluice__layer *layer)
+{
+	return (struct widths){layer->places * layer->out, layer->places * layer->hidden};
+}
+
 static const char MARK[8] = {'s', 'l', 'u', 'i', 'c', 'e', 'S', '1'};
 
 /* A layer and direction of a model. */
@@ -103,8 +111,9 @@ static void copy_numbers(const sluice_plan *plan, char *row, char *numbers, bool
 		next_cell(network, &cell);
 		const size_t at[] = {cell.layer->h[cell.direction], cell.layer->c[cell.direction]};
 		const size_t width[] = {cell.layer->out, cell.layer->hidden};
-		for (size_t part = 0; part < 2; part++) {
-			char *in_row = row + at[part] * bytes;
+		for (size_t each = 0; each < 2 * cell.layer->places; each++) {
+			const size_t part = each / cell.layer->places, place = each % cell.layer->places;
+			char *in_row = row + (at[part] + place * sluice__round_up(width[part], SLUICE__PAD)) * bytes;
 			memcpy(save ? numbers : in_row, save ? in_row : numbers, width[part] * bytes);
 			numbers += width[part] * bytes;
 		}
@@ -135,7 +144,7 @@ sluice_status sluice_slot_save(const sluice_plan *plan, const void *state, size_
 	struct cell cell = {NULL, 0};
 	for (uint32_t done = 0; done < header.cells; done++, to += sizeof(struct widths)) {
 		next_cell(network, &cell);
-		const struct widths widths = {cell.layer->out, cell.layer->hidden};
+		const struct widths widths = widths_of(cell.layer);
 		memcpy(to, &widths, sizeof widths);
 	}
 	copy_numbers(plan, row_of(plan, state, slot), to, true);
@@ -152,14 +161,15 @@ static sluice_status widths_check(const struct sluice__network *network, uint32_
 	for (size_t done = 0; done < cells && size >= sizeof(struct widths); done++) {
 		struct widths widths;
 		next_cell(network, &cell);
+		const struct widths expected = widths_of(cell.layer);
 		memcpy(&widths, from, sizeof widths);
-		if (widths.h != cell.layer->out || widths.c != cell.layer->hidden)
+		if (widths.h != expected.h || widths.c != expected.c)
 			return sluice_fail(SLUICE_FORMAT,
 					   "layer %zu, direction %zu of the slot has h of %llu and c of %llu numbers, "
-					   "the model has %zu and %zu",
+					   "the model has %llu and %llu",
 					   (size_t)(cell.layer - network->layers), cell.direction,
-					   (unsigned long long)widths.h, (unsigned long long)widths.c, cell.layer->out,
-					   cell.layer->hidden);
+					   (unsigned long long)widths.h, (unsigned long long)widths.c,
+					   (unsigned long long)expected.h, (unsigned long long)expected.c);
 		from += sizeof widths;
 		size -= sizeof widths;
 	}

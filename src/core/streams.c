@@ -71,8 +71,8 @@ sluice_status sluice_streams_create(const sluice_plan *plan, size_t capacity, sl
 		.plan = plan,
 		.capacity = capacity,
 		.batch = capacity < limits->batch ? capacity : limits->batch,
-		.x_bytes = network->inputs * data_bytes,
-		.y_bytes = network->outputs * data_bytes,
+		.x_bytes = network->x_width * data_bytes,
+		.y_bytes = network->y_width * data_bytes,
 	};
 	struct sluice__ledger ledger = {0};
 	const struct map map = map_pieces(&sizes, &ledger);

@@ -96,11 +96,11 @@ sluice_status sluice__places_check(const sluice_plan *plan, const sluice_run *ru
 	const struct sluice__network *network = &plan->model->network;
 	const size_t y_count = run->last_only ? 1 : run->steps;
 	const struct sluice__place_of places[] = {
-		{"run", "x", "x", run->x, run->x_steps, run->steps, run->x_row, network->inputs, "inputs"},
-		{"run", "y", "y", run->y, (const void *const *)run->y_steps, y_count, run->y_row, network->outputs,
+		{"run", "x", "x", run->x, run->x_steps, run->steps, run->x_row, network->x_width, "inputs"},
+		{"run", "y", "y", run->y, (const void *const *)run->y_steps, y_count, run->y_row, network->y_width,
 		 "outputs"},
 		{"run", "y_reverse", "y", run->y_reverse, (const void *const *)run->y_reverse_steps, y_count,
-		 run->y_row, network->outputs, "outputs"},
+		 run->y_row, network->y_width, "outputs"},
 	};
 	SLUICE_TRY(sluice__second_result_check(plan, "run.y_reverse", run->y_reverse != NULL));
 	SLUICE_TRY(sluice__second_result_check(plan, "run.y_reverse_steps", run->y_reverse_steps != NULL));

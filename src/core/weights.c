@@ -12,9 +12,11 @@ struct source {
 	const void *block;        /* all gates, or NULL */
 	const void *const *gates; /* one pointer each, or NULL */
 	size_t count;             /* of gates */
-	size_t rows, columns;     /* of one gate */
-	ptrdiff_t row, column;    /* strides */
-	unsigned absent;          /* gates that are not read, and are zero */
+	size_t rows;              /* of one gate */
+	size_t height, width;     /* each row's kernel: taps of `channels` columns; one tap without images */
+	size_t channels;
+	ptrdiff_t row, y, x, column; /* strides */
+	unsigned absent;             /* gates that are not read, and are zero */
 	const char *name;
 };
 
@@ -85,26 +87,66 @@ static void copy_source(const struct source *source, sluice_dtype dtype, const s
 		const size_t place = position[gate];
 		const void *from = source->block ? source->block : source->gates[place];
 		const ptrdiff_t first = source->block ? (ptrdiff_t)(place * source->rows) * source->row : 0;
+		const bool absent = !from || source->absent >> gate & 1;
 		for (size_t row = 0; row < source->rows; row++)
-			for (size_t column = 0; column < source->columns; column++, to++) {
-				float value = 0;
-				if (from && !(source->absent >> gate & 1))
-					value = element(dtype, from,
-							first + (ptrdiff_t)row * source->row +
-								(ptrdiff_t)column * source->column);
-				*to = add ? *to + value : value;
+			for (size_t tap = 0; tap < source->height * source->width; tap++) {
+				const ptrdiff_t at = first + (ptrdiff_t)row * source->row +
+						     (ptrdiff_t)(tap / source->width) * source->y +
+						     (ptrdiff_t)(tap % source->width) * source->x;
+				for (size_t column = 0; column < source->channels; column++, to++) {
+					const ptrdiff_t index = at + (ptrdiff_t)column * source->column;
+					const float value = absent ? 0 : element(dtype, from, index);
+					*to = add ? *to + value : value;
+				}
 			}
 	}
 }
 
-static struct source matrix_source(const char *name, const void *block, const void *const *gates, size_t rows,
-				   size_t columns, ptrdiff_t row, ptrdiff_t column)
+static ptrdiff_t stride_or(ptrdiff_t given, size_t usual)
 {
-	struct source source = {block, gates, SLUICE__GATES, rows, columns, row, column, 0, name};
-	if (row == 0)
-		source.row = (ptrdiff_t)columns;
-	if (column == 0)
-		source.column = 1;
+	return given ? given : (ptrdiff_t)usual;
+}
+
+/* One row for each of `rows`, of `channels` columns. */
+static struct source matrix_source(const char *name, const void *block, const void *const *gates, size_t rows,
+				   size_t channels, ptrdiff_t row, ptrdiff_t column)
+{
+	return (struct source){.block = block,
+			       .gates = gates,
+			       .count = SLUICE__GATES,
+			       .rows = rows,
+			       .height = 1,
+			       .width = 1,
+			       .channels = channels,
+			       .row = stride_or(row, channels),
+			       .column = stride_or(column, 1),
+			       .name = name};
+}
+
+/* The same whose rows are kernels, or images, of height by width. */
+static struct source with_kernel(struct source source, size_t height, size_t width, ptrdiff_t row, ptrdiff_t y,
+				 ptrdiff_t x)
+{
+	source.height = height;
+	source.width = width;
+	source.x = stride_or(x, source.channels);
+	source.y = stride_or(y, width * source.channels);
+	source.row = stride_or(row, height * width * source.channels);
+	return source;
+}
+
+static struct source peephole_source(const sluice_weights *weights, const struct sluice__layer *layer)
+{
+	const sluice_peephole kind = layer->options->peephole;
+	const bool full = kind == SLUICE_PEEPHOLE_FULL;
+	const ptrdiff_t row = weights->peephole_row, y = weights->peephole_y, x = weights->peephole_x;
+	const struct source source =
+		matrix_source("peephole", weights->peephole, weights->peephole_gates, layer->hidden,
+			      full ? layer->hidden / layer->memory.groups : 1, 1, full ? weights->peephole_column : 1);
+	if (full)
+		return with_kernel(source, layer->memory.height, layer->memory.width, row, y, x);
+	if (kind == SLUICE_PEEPHOLE_ELEMENT)
+		return with_kernel(source, layer->image.height, layer->image.width, row, y, x);
 	return source;
 }
 
@@ -117,17 +159,19 @@ static struct sources sources_of(const sluice_weights *weights, const struct slu
 {
 	const sluice_layer *options = layer->options;
 	const size_t hidden = layer->hidden;
-	const bool full = options->peephole == SLUICE_PEEPHOLE_FULL;
+	const struct source input = matrix_source("input", weights->input, weights->input_gates, hidden,
+						  layer->inputs / layer->input.groups, 0, weights->input_column);
+	const struct source recurrent =
+		matrix_source("recurrent", weights->recurrent, weights->recurrent_gates, hidden,
+			      layer->out / layer->recurrent.groups, 0, weights->recurrent_column);
 	struct sources sources = {
-		.input = matrix_source("input", weights->input, weights->input_gates, hidden, layer->inputs,
-				       weights->input_row, weights->input_column),
-		.recurrent = matrix_source("recurrent", weights->recurrent, weights->recurrent_gates, hidden,
-					   layer->out, weights->recurrent_row, weights->recurrent_column),
+		.input = with_kernel(input, layer->input.height, layer->input.width, weights->input_row,
+				     weights->input_y, weights->input_x),
+		.recurrent = with_kernel(recurrent, layer->recurrent.height, layer->recurrent.width,
+					 weights->recurrent_row, weights->recurrent_y, weights->recurrent_x),
 		.bias = matrix_source("bias", weights->bias, weights->bias_gates, hidden, 1, 1, 1),
 		.second = matrix_source("recurrent_bias", weights->recurrent_bias, NULL, hidden, 1, 1, 1),
-		.peephole =
-			matrix_source("peephole", weights->peephole, weights->peephole_gates, hidden, full ? hidden : 1,
-				      full ? weights->peephole_row : 1, full ? weights->peephole_column : 1),
+		.peephole = peephole_source(weights, layer),
 		.projection = matrix_source("projection", weights->projection, NULL, layer->out, hidden,
 					    weights->projection_row, weights->projection_column),
 	};

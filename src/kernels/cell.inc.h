@@ -32,6 +32,14 @@ static inline vf gate_value(const struct sluice__cell *cell, size_t gate, vf a, 
 	return value_of(&cell->gate[gate], limit(a, cell->gate_clip), unit);
 }
 
+/* The diagonal peepholes of a row. */
+static inline const real *peephole_of(const struct sluice__cell *cell, size_t place)
+{
+	if (!cell->peephole || cell->places <= 1)
+		return cell->peephole;
+	return cell->peephole + place % cell->places * cell->peephole_place;
+}
+
 /* Gates i f g and the new cell of one block in one row; memory holds its four pre-activations, and afterwards a_o as
  * far as it can be known. */
 static inline vf cell_inner(const struct sluice__step *job, size_t row, size_t block, real *memory)
@@ -39,11 +47,12 @@ static inline vf cell_inner(const struct sluice__step *job, size_t row, size_t b
 	const struct sluice__cell *cell = job->cell;
 	const size_t unit = block * LANES, at = block * (SLUICE__GATES * LANES);
 	const vf c_prev = vf_load(job->c_prev + row * job->c_prev_row + unit);
+	const real *peephole = peephole_of(cell, job->place + row);
 	vf a[SLUICE__GATES], y[3];
 	for (size_t gate = 0; gate < SLUICE__GATES; gate++) {
 		a[gate] = vf_load(memory + gate * LANES);
-		if (cell->peephole && (gate < 3 || cell->previous))
-			a[gate] = vf_fma(vf_load(cell->peephole + at + gate * LANES), c_prev, a[gate]);
+		if (peephole && (gate < 3 || cell->previous))
+			a[gate] = vf_fma(vf_load(peephole + at + gate * LANES), c_prev, a[gate]);
 	}
 	y[0] = gate_value(cell, 0, a[0], unit);
 	y[1] = cell->coupled ? vf_sub(vf_set(1), y[0]) : gate_value(cell, 1, a[1], unit);
@@ -55,8 +64,8 @@ static inline vf cell_inner(const struct sluice__step *job, size_t row, size_t b
 		if (job->arguments)
 			vf_store(job->arguments + row * job->gates_row + at + gate * LANES, a[gate]);
 	}
-	if (cell->peephole && !cell->previous)
-		a[3] = vf_fma(vf_load(cell->peephole + at + 3 * LANES), c, a[3]);
+	if (peephole && !cell->previous)
+		a[3] = vf_fma(vf_load(peephole + at + 3 * LANES), c, a[3]);
 	vf_store(memory + 3 * LANES, a[3]);
 	return c;
 }
@@ -135,6 +144,8 @@ struct cell_place {
 	const struct sluice__cell_backward *job;
 	const struct sluice__cell *cell;
 	size_t row, unit, at; /* at: of its gates */
+	const real *peephole; /* of its row */
+	real *dpeephole;
 };
 
 static inline vf gate_at(const struct cell_place *place, const real *from, size_t gate)
@@ -174,8 +185,8 @@ static vf gate_backward(const struct cell_place *place, size_t gate, vf dy, vf p
 	} else {
 		da = vf_mul(dy, slope_of(activation, argument, y, place->unit));
 	}
-	if (job->dpeephole)
-		sum_up(job->dpeephole + gate * job->da_gate + place->unit, vf_mul(da, peer));
+	if (place->dpeephole)
+		sum_up(place->dpeephole + gate * job->da_gate + place->unit, vf_mul(da, peer));
 	return da;
 }
 
@@ -198,8 +209,8 @@ static NOINLINE void cell_options_backward(const struct cell_place *place)
 	if (job->parts & SLUICE__CELL_OUTPUT) {
 		const vf da_o = gate_backward(place, 3, vf_mul(dq, squashed), cell->previous ? c_prev : c);
 		vf_store(da + 3 * job->da_gate, da_o);
-		if (cell->peephole && !cell->previous)
-			dc = vf_fma(vf_load(cell->peephole + place->at + 3 * LANES), da_o, dc);
+		if (place->peephole && !cell->previous)
+			dc = vf_fma(vf_load(place->peephole + place->at + 3 * LANES), da_o, dc);
 	}
 	if (!(job->parts & SLUICE__CELL_REST))
 		return;
@@ -217,24 +228,37 @@ static NOINLINE void cell_options_backward(const struct cell_place *place)
 	dc = vf_mul(dc, f);
 	for (size_t gate = 0; gate < 3; gate++) {
 		vf_store(da + gate * job->da_gate, da_ifg[gate]);
-		if (cell->peephole)
-			dc = vf_fma(vf_load(cell->peephole + place->at + gate * LANES), da_ifg[gate], dc);
+		if (place->peephole)
+			dc = vf_fma(vf_load(place->peephole + place->at + gate * LANES), da_ifg[gate], dc);
 	}
-	if (cell->peephole && cell->previous)
-		dc = vf_fma(vf_load(cell->peephole + place->at + 3 * LANES), vf_load(da + 3 * job->da_gate), dc);
+	if (place->peephole && cell->previous)
+		dc = vf_fma(vf_load(place->peephole + place->at + 3 * LANES), vf_load(da + 3 * job->da_gate), dc);
 	vf_store(to_dc, dc);
+}
+
+/* One row of a cell with options. */
+static void cell_options_row(const struct sluice__cell_backward *job, size_t row)
+{
+	struct cell_place place = {.job = job, .cell = job->cell, .row = row};
+	place.peephole = peephole_of(job->cell, row);
+	place.dpeephole = job->dpeephole;
+	if (job->dpeephole && job->cell->places > 1)
+		place.dpeephole += row % job->cell->places * SLUICE__GATES * job->da_gate;
+	for (size_t block = job->first; block < job->last; block++) {
+		place.unit = block * LANES;
+		place.at = block * (SLUICE__GATES * LANES);
+		cell_options_backward(&place);
+	}
 }
 
 static void cell_backward_entry(const struct sluice__cell_backward *job)
 {
-	for (size_t row = 0; row < job->rows; row++)
-		for (size_t block = job->first; block < job->last; block++) {
-			if (job->cell) {
-				const struct cell_place place = {job, job->cell, row, block * LANES,
-								 block * (SLUICE__GATES * LANES)};
-				cell_options_backward(&place);
-			} else {
-				cell_backward_vector(job, row, block);
-			}
+	for (size_t row = 0; row < job->rows; row++) {
+		if (job->cell) {
+			cell_options_row(job, row);
+			continue;
 		}
+		for (size_t block = job->first; block < job->last; block++)
+			cell_backward_vector(job, row, block);
+	}
 }

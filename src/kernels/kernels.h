@@ -58,7 +58,10 @@ struct sluice__cell {
 	bool coupled;                                          /* f = 1 - i */
 	bool previous;                                         /* the output gate's peephole sees c_prev, not c */
 	bool split;                /* the output gate waits for a product with all of c: the entry `output` */
-	const real *peephole;      /* diagonal: [block][gate][lane]; NULL: none */
+	const real *peephole;      /* diagonal: [place][block][gate][lane]; NULL: none */
+	size_t places;             /* rows are places of images in turn, and each has peepholes of its own; 1: they
+				      have the same */
+	size_t peephole_place;     /* reals from one place's to the next one's */
 	real gate_clip, cell_clip; /* infinite: none */
 };
 
@@ -73,6 +76,7 @@ struct sluice__step {
 	struct sluice__operand operand[SLUICE__OPERANDS];
 	size_t operands;
 	const struct sluice__cell *cell; /* NULL: the standard cell */
+	size_t place;                    /* of the first row, if the cell has places */
 	const real *c_prev;
 	size_t c_prev_row;
 	real *c; /* may be c_prev */
@@ -100,7 +104,7 @@ struct sluice__output {
 
 enum sluice__cell_parts { SLUICE__CELL_OUTPUT = 1, SLUICE__CELL_REST = 2, SLUICE__CELL_ALL = 3 };
 
-/* The elementwise part of one step backward, for the vectors first .. last-1 of units, dq = dy + dh:
+/* The elementwise part of one step backward, for the vectors first .. last-1 of units, dq = dy + dh; row 0 is place 0:
  *   dc += dq o tanh'(c);  da_o = dq tanh(c) o';  da_i = dc g i';  da_f = dc c_prev f';  da_g = dc i g';  dc = dc f;
  * or as `cell` says. The parts of a split cell are called for one after the other: its da_o must reach dc before the
  * rest is known. */
@@ -121,7 +125,8 @@ struct sluice__cell_backward {
 	size_t dc_row;
 	real *da; /* out: [row][gate][unit], gates da_gate reals apart */
 	size_t da_row, da_gate;
-	/* Sums over rows, added to, [gate][unit] with da_gate reals between the gates; NULL: not wanted. */
+	/* Sums over rows, added to, [place][gate][unit] and [gate][unit] with da_gate reals between the gates; NULL:
+	 * not wanted. */
 	real *dpeephole, *dslopes; /* of the diagonal; of PReLUs, the cell output's last */
 };
 

@@ -39,7 +39,7 @@ void sluice__advance_prepare(struct strip *strip, const struct team *team)
 	const struct workspace_map *map = &pass->plan->map;
 	const size_t layer = strip->layer, direction = strip->direction;
 	if (pass_masks_h(pass, layer) && !sluice__noise_mask_changes(pass, layer))
-		sluice__noise_mask(pass, layer, direction, 0, pass->batch, strip->out_columns,
+		sluice__noise_mask(pass, layer, direction, 0, layer_rows(pass, strip->packed), strip->out_columns,
 				   pass_piece(pass, map->mask[direction]));
 	if (!pass_thins(pass, layer))
 		return;
@@ -61,9 +61,11 @@ static void restart(const struct strip *strip, const struct team *team, struct m
 	real *h = pass_piece(pass, pass->plan->map.cut_h[strip->direction]);
 	real *c = pass_piece(pass, pass->plan->map.cut_c[strip->direction]);
 	for (size_t row = 0; row < moment->rows; row++) {
-		const bool cut = flags_at(strip->cuts, moment->t * pass->batch + row);
-		const real *from_h = cut ? start_h : moment->h_before + row * packed->out_padded;
-		const real *from_c = cut ? start_c : moment->c_before + row * packed->padded;
+		const bool cut = flags_at(strip->cuts, moment->t * pass->batch + layer_sequence(packed, row));
+		const size_t place = layer_place(packed, row);
+		const real *from_h =
+			cut ? start_h + place * packed->out_padded : moment->h_before + row * packed->out_padded;
+		const real *from_c = cut ? start_c + place * packed->padded : moment->c_before + row * packed->padded;
 		memcpy(h + row * packed->out_padded + h_columns.first, from_h + h_columns.first,
 		       h_columns.vectors * sizeof *h);
 		memcpy(c + row * packed->padded + c_columns.first, from_c + c_columns.first,
@@ -78,9 +80,9 @@ void sluice__advance_place(const struct strip *strip, const struct record *recor
 			   const struct rows input[MOST_SEGMENTS], size_t t, const struct team *team,
 			   struct moment *moment)
 {
-	const size_t at = t * strip->pass->batch * SLUICE__GATES * strip->packed->padded;
+	const size_t at = t * layer_rows(strip->pass, strip->packed) * SLUICE__GATES * strip->packed->padded;
 	moment->t = t;
-	moment->rows = pass_rows(strip->pass, t);
+	moment->rows = layer_rows_at(strip->pass, strip->packed, t);
 	moment->start = moment->fused ? NULL : record->gates + at;
 	moment->gates = record->gates + at;
 	moment->arguments = record->arguments ? record->arguments + at : NULL;
@@ -131,8 +133,8 @@ void sluice__advance_place_input(const struct strip *strip, const struct rows x[
 	const struct packed_layer *packed = strip->packed;
 	const size_t gates_row = SLUICE__GATES * packed->padded;
 	for (size_t t = 0; t < steps; t++)
-		for (size_t row = 0; row < pass_rows(pass, t); row++)
-			place_row(strip, x, t, row, gates + (t * pass->batch + row) * gates_row);
+		for (size_t row = 0; row < layer_rows_at(pass, packed, t); row++)
+			place_row(strip, x, t, row, gates + (t * layer_rows(pass, packed) + row) * gates_row);
 }
 
 /* --- the parts of a step --- */
@@ -161,12 +163,14 @@ static struct rows masked_h(const struct strip *strip, const struct moment *mome
 }
 
 /* The products that enter a step: its input, unless that has been projected, h, and c of full peepholes. They are added
- * in this order. */
+ * in this order. Those of images are not the kernel's. */
 static void set_operands(const struct strip *strip, const struct moment *moment, const struct rows *h,
 			 struct sluice__step *job)
 {
 	const struct packed_layer *packed = strip->packed;
 	const struct cpu_plan *plan = strip->pass->plan;
+	if (packed->images)
+		return;
 	for (size_t each = 0; moment->fused && each < packed->segments; each++)
 		job->operand[job->operands++] = (struct sluice__operand){
 			moment->input[each].at, moment->input[each].row, packed->segment[each].width,
@@ -191,6 +195,7 @@ static void set_job(const struct strip *strip, const struct moment *moment, stru
 	job->start_row = moment->start ? SLUICE__GATES * packed->padded : 0;
 	job->operands = 0;
 	job->cell = packed->standard ? NULL : &strip->weights->cell;
+	job->place = 0;
 	job->c_prev = moment->c_before;
 	job->c_prev_row = moment->c_before_row;
 	job->c = moment->c;
@@ -227,14 +232,18 @@ static void multiply(const struct strip *strip, size_t rows, const struct rows *
 }
 
 /* The output gate of a split cell, once all of e is there: a_o lies in `waiting`, q replaces it. */
-static void finish_output(const struct strip *strip, const struct sluice__step *job, real *q, size_t q_row)
+static void finish_output(const struct strip *strip, const struct sluice__step *job, real *q, size_t q_row,
+			  const struct team *team)
 {
 	const struct pass *pass = strip->pass;
 	const struct packed_layer *packed = strip->packed;
 	real *waiting = pass_piece(pass, pass->plan->map.waiting[strip->direction]);
 	const struct rows e = {job->c, 0, job->c_row};
-	multiply(strip, job->rows, &e, packed->hidden, strip->weights->memory, packed->hidden, strip->late_first,
-		 strip->late_last, true, waiting, packed->padded);
+	if (packed->images)
+		sluice__convolve_memory(strip, job->rows, job->c, waiting, team);
+	else
+		multiply(strip, job->rows, &e, packed->hidden, strip->weights->memory, packed->hidden,
+			 strip->late_first, strip->late_last, true, waiting, packed->padded);
 	const struct sluice__output output = {
 		.rows = job->rows,
 		.first = strip->late_first,
@@ -324,22 +333,25 @@ static void show(const struct strip *strip, const struct moment *moment)
 	const struct columns out = strip->out_columns, columns = strip->columns;
 	const size_t h_at = layer->h_column[strip->direction], c_at = layer->c_column[strip->direction];
 	const size_t lanes = pass->plan->kernels.lanes, gates_row = SLUICE__GATES * strip->packed->padded;
-	for (size_t n = 0; n < moment->rows; n++) {
+	for (size_t row = 0; row < moment->rows; row++) {
+		const size_t n = layer_sequence(strip->packed, row), place = layer_place(strip->packed, row);
+		const size_t c_place = c_at + place * layer->hidden;
 		if (pass->run->h)
-			sluice__exchange_store(pass, pass->run->h, network->h_width, moment->t, n, h_at + out.first,
-					       out.units, moment->h + n * moment->h_row + out.first);
+			sluice__exchange_store(pass, pass->run->h, network->h_width, moment->t, n,
+					       h_at + place * layer->out + out.first, out.units,
+					       moment->h + row * moment->h_row + out.first);
 		if (pass->run->c)
-			sluice__exchange_store(pass, pass->run->c, network->c_width, moment->t, n, c_at + columns.first,
-					       columns.units, moment->c + n * moment->c_row + columns.first);
+			sluice__exchange_store(pass, pass->run->c, network->c_width, moment->t, n,
+					       c_place + columns.first, columns.units,
+					       moment->c + row * moment->c_row + columns.first);
 		for (size_t at = 0; pass->run->gates && at < columns.units; at += lanes)
 			for (size_t gate = 0; gate < SLUICE__GATES; gate++) {
 				const size_t unit = columns.first + at, rest = columns.units - at;
-				const size_t place = pass->prepared->limits.gate_place[gate];
+				const size_t gate_at = pass->prepared->limits.gate_place[gate] * layer->hidden;
 				sluice__exchange_store(
 					pass, pass->run->gates, SLUICE__GATES * network->c_width, moment->t, n,
-					SLUICE__GATES * c_at + place * layer->hidden + unit,
-					rest < lanes ? rest : lanes,
-					moment->gates + n * gates_row + (unit * SLUICE__GATES + gate * lanes));
+					SLUICE__GATES * c_place + gate_at + unit, rest < lanes ? rest : lanes,
+					moment->gates + row * gates_row + (unit * SLUICE__GATES + gate * lanes));
 			}
 	}
 }
@@ -370,11 +382,14 @@ static void advance_options(const struct strip *strip, const struct moment *mome
 	}
 	job.h = packed->split ? pass_piece(pass, map->waiting[direction]) : q;
 	job.h_row = packed->split ? packed->padded : q_row;
-	pass->plan->kernels.step(&job);
-	if (packed->full || options->projection)
+	if (packed->images)
+		sluice__convolve_step(strip, &h, moment, &job, team);
+	else
+		pass->plan->kernels.step(&job);
+	if (packed->full || options->projection || packed->images)
 		team_wait(team);
 	if (packed->split) {
-		finish_output(strip, &job, q, q_row);
+		finish_output(strip, &job, q, q_row, team);
 		if (options->projection)
 			team_wait(team);
 	}
@@ -402,7 +417,7 @@ static void hold(const struct strip *strip, const struct moment *moment)
 	for (size_t row = 0; row < moment->rows; row++) {
 		const size_t at = row * gates_row + SLUICE__GATES * columns.first;
 		const size_t bytes = SLUICE__GATES * columns.vectors * sizeof(real);
-		if (!pass->when->holds.row[moment->t * pass->batch + row])
+		if (!pass->when->holds.row[moment->t * pass->batch + layer_sequence(strip->packed, row)])
 			continue;
 		memcpy(moment->h + row * moment->h_row + out.first,
 		       moment->h_before + row * moment->h_before_row + out.first, out.vectors * sizeof(real));
@@ -423,7 +438,10 @@ void sluice__advance(const struct strip *strip, const struct moment *moment, con
 		struct sluice__step job;
 		set_job(strip, moment, &job);
 		set_operands(strip, moment, &h, &job);
-		pass->plan->kernels.step(&job);
+		if (strip->packed->images)
+			sluice__convolve_step(strip, &h, moment, &job, team);
+		else
+			pass->plan->kernels.step(&job);
 	} else {
 		advance_options(strip, moment, team);
 	}

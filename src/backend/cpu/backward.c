@@ -11,8 +11,9 @@ static struct rows input_gradient(const struct pass *pass, size_t index, size_t 
 	if (index > 0) {
 		const size_t row = pass_dy_row(pass, index - 1);
 		const size_t result = pass->plan->layers[index].reads_separate ? direction : segment;
-		return (struct rows){pass_dy_of(pass, index - 1) + result * pass->plan->layers[index - 1].out_padded,
-				     pass->batch * row, row};
+		const struct packed_layer *below = &pass->plan->layers[index - 1];
+		return (struct rows){pass_dy_of(pass, index - 1) + result * below->out_padded,
+				     layer_rows(pass, below) * row, row};
 	}
 	return sluice__pass_dx(pass);
 }
@@ -32,7 +33,8 @@ static void clear_input_padding(const struct pass *pass, size_t index, size_t di
 	for (size_t each = 0; index > 0 && each < packed->segments; each++) {
 		const struct segment *segment = &packed->segment[each];
 		const struct rows to = input_gradient(pass, index, direction, each);
-		for (size_t row = steps.first * pass->batch; row < steps.last * pass->batch; row++)
+		const size_t rows = pass->batch * packed->places_before;
+		for (size_t row = steps.first * rows; row < steps.last * rows; row++)
 			memset((real *)to.at + row * to.row + segment->width, 0,
 			       (segment->padded - segment->width) * sizeof(real));
 	}
@@ -49,21 +51,56 @@ static void place_gradient(struct pass *pass, size_t index, size_t direction, st
 	const real *da = pass_piece(pass, pass->plan->map.da[direction]);
 	const size_t first = whole && !packed->reads_separate ? direction * SLUICE__GATES * hidden : 0;
 	const size_t width = packed->segment[0].width;
+	const size_t rows = layer_rows(pass, packed);
 	clear_input_padding(pass, index, direction, steps);
-	for (size_t row = steps.first * pass->batch; row < steps.last * pass->batch; row++)
-		for (size_t j = 0;
-		     row % pass->batch < pass_rows(pass, row / pass->batch) && j < (whole ? SLUICE__GATES : 1) * hidden;
-		     j++) {
+	for (size_t row = steps.first * rows; row < steps.last * rows; row++) {
+		if (row % rows >= layer_rows_at(pass, packed, row / rows))
+			continue;
+		for (size_t j = 0; j < (whole ? SLUICE__GATES : 1) * hidden; j++) {
 			const size_t column = first + j, unit = j % hidden;
 			const struct rows to = input_gradient(pass, index, direction, column / width);
-			real *at = (real *)to.at + row / pass->batch * to.step + row % pass->batch * to.row +
-				   column % width;
+			real *at = (real *)to.at + row / rows * to.step + row % rows * to.row + column % width;
 			real sum = add ? *at : 0;
 			for (size_t gate = 0; gate < SLUICE__GATES; gate++)
 				if (!whole || pass->prepared->limits.gate_place[gate] == j / hidden)
 					sum += da[row * da_row + gate * packed->span + unit];
 			*at = sum;
 		}
+	}
+}
+
+/* The same through a convolution. Threads share places, and wait for each other. */
+static void convolve_gradient(struct pass *pass, size_t index, size_t direction, const struct team *team)
+{
+	const struct packed_layer *packed = &pass->plan->layers[index];
+	const size_t da_row = SLUICE__GATES * packed->span, rows = pass->batch * packed->places_before;
+	const real *da = pass_piece(pass, pass->plan->map.da[direction]);
+	for (size_t each = 0; each < packed->segments; each++) {
+		const struct segment *segment = &packed->segment[each];
+		const struct rows to = input_gradient(pass, index, direction, each);
+		struct convolution convolution = {
+			.gather = sluice__gather_of(pass->plan, packed, &packed->input, true, da_row, da_row),
+			.images = da,
+			.panels = packed_panels(pass->plan, segment->backward[direction]),
+			.type = pass->plan->panel_type,
+			.width = segment->width,
+			.add = adds_input(pass, index, direction),
+			.c = (real *)to.at,
+			.c_row = to.row,
+			.c_padded = index > 0,
+		};
+		for (size_t t = 0; t < pass->steps; t++) {
+			convolution.images = da + t * layer_rows(pass, packed) * da_row;
+			convolution.c = (real *)to.at + t * to.step;
+			if (!pass->when->active && to.step == rows * to.row) {
+				sluice__convolve(pass, &convolution, direction, pass->steps * rows, team);
+				break;
+			}
+			sluice__convolve(pass, &convolution, direction, pass_rows(pass, t) * packed->places_before,
+					 team);
+		}
+	}
+	team_wait(team);
 }
 
 /* The steps that fall to a thread, of every row. */
@@ -74,6 +111,10 @@ static void direction_input(struct pass *pass, size_t index, size_t direction, c
 	const size_t depth = SLUICE__GATES * packed->span;
 	if (packed->options->input != SLUICE_INPUT_WEIGHTS) {
 		place_gradient(pass, index, direction, own);
+		return;
+	}
+	if (packed->images) {
+		convolve_gradient(pass, index, direction, team);
 		return;
 	}
 	for (size_t each = 0; each < packed->segments; each++) {
@@ -110,8 +151,8 @@ static void undo_output(struct pass *pass, size_t layer, const struct team *team
 	for (size_t result = 0; result < packed->results && sluice__pass_input_dropped(pass, layer + 1); result++)
 		sluice__noise_dropout(pass, layer, result, own, dy + result * padded, row, dy + result * padded, row);
 	for (size_t t = own.first; packed->options->combination == SLUICE_ADD && t < own.last; t++)
-		for (size_t n = 0; n < pass_rows(pass, t); n++) {
-			real *at = dy + (t * pass->batch + n) * row;
+		for (size_t n = 0; n < layer_rows_at(pass, packed, t); n++) {
+			real *at = dy + (t * layer_rows(pass, packed) + n) * row;
 			memcpy(at + padded, at, padded * sizeof *at);
 		}
 }
@@ -140,10 +181,11 @@ static void layer_below(struct pass *pass, size_t index, const struct team *team
 static struct rows top_gradient(const struct pass *pass, size_t result)
 {
 	const size_t layer = pass->plan->layer_count - 1, row = pass_dy_row(pass, layer);
-	const size_t column = result * pass->plan->layers[layer].out_padded;
+	const struct packed_layer *packed = &pass->plan->layers[layer];
+	const size_t column = result * packed->out_padded, step = layer_rows(pass, packed) * row;
 	if (pass->run->last_only)
-		return (struct rows){pass_piece(pass, pass->plan->map.dlast) + column, pass->batch * row, row};
-	return (struct rows){pass_dy_of(pass, layer) + column, pass->batch * row, row};
+		return (struct rows){pass_piece(pass, pass->plan->map.dlast) + column, step, row};
+	return (struct rows){pass_dy_of(pass, layer) + column, step, row};
 }
 
 static void copy_dy(struct pass *pass, struct sluice__range steps)
@@ -155,7 +197,7 @@ static void copy_dy(struct pass *pass, struct sluice__range steps)
 		const struct rows to = top_gradient(pass, result), dy = sluice__pass_dy(pass, separate ? result : 0);
 		const size_t column = separate ? 0 : result * packed->out;
 		for (size_t t = steps.first; array_given(&array) && t < steps.last; t++)
-			for (size_t row = 0; row < pass_y_rows(pass, t); row++)
+			for (size_t row = 0; row < pass_y_rows(pass, t) * packed->places; row++)
 				memcpy((real *)to.at + t * to.step + row * to.row,
 				       dy.at + t * dy.step + row * dy.row + column, packed->out * sizeof(real));
 	}
@@ -170,8 +212,9 @@ static void readout_input(struct pass *pass, struct sluice__range steps)
 		const struct product product = {
 			.first = steps.first,
 			.last = steps.last,
-			.batch = pass_y_batch(pass),
+			.batch = pass_y_batch(pass) * network->y_places,
 			.when = pass_y_schedule(pass),
+			.places = network->y_places,
 			.a = sluice__pass_dy(pass, 0),
 			.depth = network->outputs,
 			.width = plan->layers[network->layer_count - 1].out,
@@ -191,15 +234,16 @@ static void spread_last(struct pass *pass, const struct team *team)
 {
 	const size_t layer = pass->plan->layer_count - 1, row_reals = pass_dy_row(pass, layer);
 	const struct packed_layer *packed = &pass->plan->layers[layer];
-	const struct sluice__range own = sluice__share(pass_present(pass), team->index, team->count);
+	const struct sluice__range own = sluice__share(pass_present(pass) * packed->places, team->index, team->count);
 	const size_t padded = packed->out_padded;
 	for (size_t row = own.first; row < own.last; row++) {
 		real *results = pass_piece(pass, pass->plan->map.dlast) + row * row_reals;
 		sluice__forward_drop_last(pass, row, results);
 		for (size_t direction = 0; direction < packed->directions; direction++) {
-			const size_t t = pass_end_of(pass, layer, direction, row, true);
+			const size_t t = pass_end_of(pass, layer, direction, layer_sequence(packed, row), true);
 			const size_t result = direction < packed->results ? direction : 0;
-			memcpy(pass_dy_of(pass, layer) + (t * pass->batch + row) * row_reals + direction * padded,
+			memcpy(pass_dy_of(pass, layer) + (t * layer_rows(pass, packed) + row) * row_reals +
+				       direction * padded,
 			       results + result * padded, packed->out * sizeof *results);
 		}
 	}
@@ -209,11 +253,13 @@ static void spread_last(struct pass *pass, const struct team *team)
 static void clear_top(struct pass *pass, const struct team *team)
 {
 	const size_t layer = pass->plan->layer_count - 1, row = pass_dy_row(pass, layer);
+	const struct packed_layer *packed = &pass->plan->layers[layer];
+	const size_t step = layer_rows(pass, packed) * row;
 	const struct sluice__range own = sluice__share(pass->steps, team->index, team->count);
 	for (size_t t = own.first; t < own.last; t++)
-		memset(pass_dy_of(pass, layer) + t * pass->batch * row, 0, pass_rows(pass, t) * row * sizeof(real));
+		memset(pass_dy_of(pass, layer) + t * step, 0, layer_rows_at(pass, packed, t) * row * sizeof(real));
 	if (pass->run->last_only && team->index == 0)
-		memset(pass_piece(pass, pass->plan->map.dlast), 0, pass->batch * row * sizeof(real));
+		memset(pass_piece(pass, pass->plan->map.dlast), 0, step * sizeof(real));
 	team_wait(team);
 }
 

@@ -15,9 +15,14 @@ static size_t largest(size_t a, size_t b)
 
 /* Sizes that workspaces must have for any layer, and what some layer needs at all. */
 struct widths {
-	size_t padded, out, features, both,
-		inputs; /* of one direction; of a layer's padded results; of all its h; of any product's columns */
+	/* At all places: of one direction's c and h, of a layer's padded results, of all its h. */
+	size_t padded, out, features, both;
+	size_t inputs;                           /* of any product's columns */
+	size_t places;                           /* of any image */
+	size_t channels;                         /* that a convolution gathers from a place, on any way */
+	double flops;                            /* of the products of a step of one sequence */
 	size_t thinned, thinned_back, recurrent; /* reals of R with DropConnect's mask, packed and plain */
+	size_t dense;                            /* reals of a gradient whose groups are not taken apart yet */
 	bool bidirectional, dropout, makes, arguments, projection, zoneout_c;
 };
 
@@ -26,22 +31,33 @@ static void widen_by(struct widths *widths, const struct cpu_plan *plan, const s
 {
 	const sluice_layer *options = layer->options;
 	const size_t lanes = plan->kernels.lanes, depth = SLUICE__GATES * layer->span;
-	widths->padded = largest(widths->padded, layer->padded);
-	widths->out = largest(widths->out, layer->out_padded);
-	widths->features = largest(widths->features, layer->results * layer->out_padded);
-	widths->both = largest(widths->both, layer->directions * layer->out_padded);
-	widths->inputs = largest(widths->inputs, largest(largest(layer->padded, layer->out_padded), sizes->inputs));
+	const size_t places = layer->places, recurrent_columns = layer->recurrent.taps * layer->out;
+	const double flops = 2.0 * (double)depth * (double)places * (double)recurrent_columns;
+	widths->padded = largest(widths->padded, places * layer->padded);
+	widths->out = largest(widths->out, places * layer->out_padded);
+	widths->features = largest(widths->features, places * layer->results * layer->out_padded);
+	widths->both = largest(widths->both, places * layer->directions * layer->out_padded);
+	widths->places = largest(widths->places, largest(places, layer->places_before));
+	if (layer->images)
+		widths->channels = largest(widths->channels, largest(depth, largest(layer->out, sizes->inputs)));
+	widths->flops = flops > widths->flops ? flops : widths->flops;
+	widths->inputs = largest(widths->inputs, largest(layer->padded, layer->out_padded));
+	widths->inputs = largest(widths->inputs, layer->input.taps * sizes->inputs);
+	widths->inputs = largest(widths->inputs, layer->recurrent.taps * layer->out);
+	widths->inputs = largest(widths->inputs, layer->memory.taps * layer->hidden);
 	widths->bidirectional = widths->bidirectional || layer->directions > 1;
 	widths->makes = widths->makes || options->dropout > 0 || options->combination == SLUICE_ADD;
 	widths->dropout = widths->dropout || options->dropout > 0;
 	widths->arguments = widths->arguments || layer->keeps_arguments;
 	widths->projection = widths->projection || options->projection;
 	widths->zoneout_c = widths->zoneout_c || options->zoneout_c > 0;
+	widths->dense = largest(widths->dense, sluice__convolution_dense(layer, sizes));
 	if (!(options->dropconnect > 0))
 		return;
-	widths->thinned = largest(widths->thinned, depth * layer->out);
-	widths->thinned_back = largest(widths->thinned_back, depth * layer->out_vectors * lanes);
-	widths->recurrent = largest(widths->recurrent, SLUICE__GATES * layer->hidden * layer->out);
+	widths->thinned = largest(widths->thinned, depth * recurrent_columns);
+	widths->thinned_back =
+		largest(widths->thinned_back, layer->recurrent.taps * depth * layer->out_vectors * lanes);
+	widths->recurrent = largest(widths->recurrent, SLUICE__GATES * layer->hidden * sizes->recurrent_depth);
 }
 
 static struct widths find_widths(const struct cpu_plan *plan, const struct sluice__network *network)
@@ -54,8 +70,7 @@ static struct widths find_widths(const struct cpu_plan *plan, const struct sluic
 
 static int choose_threads(const struct sluice__prepared *prepared, const struct widths *widths)
 {
-	const double hidden = (double)widths->padded, batch = (double)prepared->limits.batch;
-	double flops = 2 * SLUICE__GATES * hidden * (double)widths->out * batch;
+	double flops = widths->flops * (double)prepared->limits.batch;
 	/* Two directions on two threads meet once a layer, not once a step. */
 	if (widths->bidirectional)
 		flops *= (double)prepared->limits.steps;
@@ -75,9 +90,12 @@ static void map_shared(struct cpu_plan *plan, const struct sluice__limits *limit
 	struct workspace_map *map = &plan->map;
 	const size_t batch = limits->batch, rows = limits->steps * batch;
 	sluice__schedule_book(map, limits, ledger);
-	map->x = book_reals(ledger, rows, network->inputs);
-	map->y[0] = book_reals(ledger, rows, network->outputs);
-	map->y[1] = book_reals(ledger, network->separate ? rows : 0, network->outputs);
+	const size_t patch_rows = rows * widths->places < CONVOLUTION_ROWS ? rows * widths->places : CONVOLUTION_ROWS;
+	map->patches_bytes = sluice__round_up(patch_rows * largest(CONVOLUTION_DEPTH, widths->channels) * sizeof(real),
+					      SLUICE__ALIGNMENT);
+	map->x = book_reals(ledger, rows, network->x_width);
+	map->y[0] = book_reals(ledger, rows, network->y_width);
+	map->y[1] = book_reals(ledger, network->separate ? rows : 0, network->y_width);
 	map->last = book_reals(ledger, batch, widths->features);
 	for (size_t direction = 0; direction < (widths->bidirectional ? 2 : 1); direction++) {
 		map->cut_h[direction] = book_reals(ledger, batch, widths->out);
@@ -92,6 +110,8 @@ static void map_shared(struct cpu_plan *plan, const struct sluice__limits *limit
 		map->spare_h[direction] = book_reals(ledger, batch, widths->out);
 		map->spare_c[direction] = book_reals(ledger, batch, widths->padded);
 		map->thinned[direction] = book_reals(ledger, widths->thinned, 1);
+		map->patches[direction] =
+			sluice__book(ledger, widths->channels ? (size_t)plan->threads : 0, map->patches_bytes, 1);
 	}
 }
 
@@ -141,12 +161,14 @@ static void map_backward(struct cpu_plan *plan, const struct sluice__limits *lim
 		map->thinned_back[direction] = book_reals(ledger, widths->thinned_back, 1);
 		map->drecurrent[direction] = book_reals(ledger, widths->recurrent, 1);
 	}
-	map->dx = book_reals(ledger, rows, network->inputs);
+	map->dense = book_reals(ledger, widths->dense, 1);
+	map->dx = book_reals(ledger, rows, network->x_width);
 	map->dlast = book_reals(ledger, batch, widths->both);
 	map->dy[0] = book_reals(ledger, rows, widths->both);
 	map->dy[1] = book_reals(ledger, rows, widths->both);
-	map->columns = book_reals(ledger, sluice__matrix_columns(&plan->kernels, rows, columns), 1);
-	map->rows_bytes = sluice__round_up(sluice__matrix_rows(rows) * sizeof(real), SLUICE__ALIGNMENT);
+	map->columns = book_reals(ledger, sluice__matrix_columns(&plan->kernels, rows * widths->places, columns), 1);
+	map->rows_bytes =
+		sluice__round_up(sluice__matrix_rows(rows * widths->places) * sizeof(real), SLUICE__ALIGNMENT);
 	map->rows = sluice__book(ledger, (size_t)plan->threads, map->rows_bytes, 1);
 }
 
@@ -160,8 +182,8 @@ static sluice_status size_plan(struct sluice__prepared *prepared, struct cpu_pla
 	const struct widths widths = find_widths(plan, network);
 	plan->threads = choose_threads(prepared, &widths);
 	/* T * N and (T + 1) * N first: the maps below multiply them freely. */
-	sluice__book(&rows, limits->steps, limits->batch, sizeof(real));
-	sluice__book(&rows, limits->batch, 1, sizeof(real));
+	sluice__book(&rows, limits->steps, limits->batch, widths.places * sizeof(real));
+	sluice__book(&rows, limits->batch, 1, widths.places * sizeof(real));
 	if (!rows.overflow) {
 		map_shared(plan, limits, network, &widths, &forward);
 		backward = forward;
@@ -233,6 +255,8 @@ static sluice_status fill(struct sluice__prepared *prepared, struct cpu_plan *pl
 	plan->packed = sluice__allocate(prepared->allocator, plan->packed_bytes);
 	if (!plan->packed)
 		return SLUICE_OUT_OF_MEMORY;
+	if (prepared->network->images)
+		sluice__convolution_fill(plan, prepared);
 	name_kernels(plan, prepared);
 	return SLUICE_OK;
 }

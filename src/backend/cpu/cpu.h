@@ -33,8 +33,18 @@ struct packed_direction {
 	struct sluice__cell cell;
 };
 
+/* A window's taps, and where its tables lie in the packed block: for every place and tap the place that the tap reads
+ * there, or NOWHERE; forward [places][taps], and backward the other way round [places before][taps]. */
+enum { NOWHERE = -1 };
+struct taps {
+	size_t taps, forward, backward;
+};
+
 struct packed_layer {
 	const sluice_layer *options;
+	bool images;
+	size_t places, places_before; /* of an image of h, and of what the layer reads; 1 and 1 without images */
+	struct taps input, recurrent, memory;
 	size_t hidden, padded, directions;
 	size_t blocks, span;                 /* vectors that hold the hidden units, and their elements */
 	size_t panels;                       /* full or partial panels over the hidden units */
@@ -89,7 +99,7 @@ struct workspace_map {
 	size_t qs[MOST_DIRECTIONS];                                  /* [T,N,padded] */
 	size_t fresh_cs[MOST_DIRECTIONS];                            /* [T,N,padded]: e of all steps */
 	size_t masked_h[MOST_DIRECTIONS];                            /* [T,N,out] */
-	size_t sums[MOST_DIRECTIONS];         /* [4+5, padded]: gradients of diagonals and slopes */
+	size_t sums[MOST_DIRECTIONS];         /* [4 places + 5, span]: gradients of diagonals and slopes */
 	size_t thinned_back[MOST_DIRECTIONS]; /* R transposed with DropConnect's mask */
 	size_t drecurrent[MOST_DIRECTIONS];   /* [4H,out]: dR before DropConnect's mask */
 	size_t spare_h[MOST_DIRECTIONS], spare_c[MOST_DIRECTIONS]; /* what a repeated step computes once more */
@@ -97,6 +107,9 @@ struct workspace_map {
 	size_t dy[2];                                              /* [T,N,features], layers take turns */
 	size_t columns, rows; /* packed operands of a gradient product; rows: one for each thread */
 	size_t rows_bytes;
+	size_t patches[MOST_DIRECTIONS]; /* what convolutions gather, for each thread */
+	size_t patches_bytes;
+	size_t dense; /* a gradient over all channels, of which groups keep a part */
 };
 
 struct cpu_plan {
@@ -115,6 +128,12 @@ struct cpu_plan {
 	struct workspace_map map;
 	char kernels_text[160];
 };
+
+/* Places that have gradients of diagonal peepholes of their own. */
+static inline size_t places_of_sums(const struct packed_layer *packed)
+{
+	return packed->options->peephole == SLUICE_PEEPHOLE_ELEMENT ? packed->places : 1;
+}
 
 /* Vectors that hold `width` reals, and panels that hold so many vectors. */
 static inline size_t vectors_of(const struct sluice__kernels *kernels, size_t width)
@@ -157,6 +176,16 @@ static inline real *packed_reals(const struct cpu_plan *plan, size_t offset)
 /* Books the packed block of a network; fills in sizes and offsets of layers and read-out. */
 void sluice__pack_book(struct cpu_plan *plan, const struct sluice__prepared *prepared, struct sluice__ledger *ledger);
 void sluice__pack(struct cpu_plan *plan, const struct sluice__prepared *prepared, const float *parameters);
+
+/* --- convolution.c: tables of windows --- */
+void sluice__convolution_book(struct packed_layer *packed, bool training, struct sluice__ledger *ledger);
+void sluice__convolution_fill(struct cpu_plan *plan, const struct sluice__prepared *prepared);
+
+/* Reals of the largest gradient of a layer's matrices over all channels, if its convolutions have groups; else 0. */
+size_t sluice__convolution_dense(const struct packed_layer *packed, const struct sluice__layer *layer);
+
+/* A convolution gathers so many rows at a time, and of each so many numbers, or those of one tap if these are more. */
+enum { CONVOLUTION_ROWS = 256, CONVOLUTION_DEPTH = 512 };
 
 /* --- schedule.c, matrix.c, tape.c: their share of the memory --- */
 

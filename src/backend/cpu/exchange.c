@@ -8,18 +8,21 @@
 struct array sluice__array_dx(const struct pass *pass)
 {
 	const sluice_gradients *gradients = pass->gradients;
-	const size_t inputs = pass->prepared->network->inputs, row = gradients->dx_row;
-	return (struct array){gradients->dx, (const void *const *)gradients->dx_steps, inputs, row ? row : inputs,
-			      false};
+	struct array array = array_x(pass);
+	array.at = gradients->dx;
+	array.steps = (const void *const *)gradients->dx_steps;
+	array.row = gradients->dx_row ? gradients->dx_row : array.width;
+	return array;
 }
 
 struct array sluice__array_dy(const struct pass *pass, size_t result)
 {
 	const sluice_gradients *gradients = pass->gradients;
-	const size_t outputs = pass->prepared->network->outputs, row = gradients->dy_row;
-	return (struct array){result ? gradients->dy_reverse : gradients->dy,
-			      result ? gradients->dy_reverse_steps : gradients->dy_steps, outputs, row ? row : outputs,
-			      pass->run->last_only != 0};
+	struct array array = array_y(pass, result);
+	array.at = result ? gradients->dy_reverse : gradients->dy;
+	array.steps = result ? gradients->dy_reverse_steps : gradients->dy_steps;
+	array.row = gradients->dy_row ? gradients->dy_row : array.width;
+	return array;
 }
 
 /* Step t of the caller's row n. */
@@ -87,9 +90,9 @@ void sluice__exchange_blank(const struct pass *pass, const struct team *team)
 	const struct array outputs[] = {
 		array_y(pass, 0),
 		array_y(pass, 1),
-		{run->h, NULL, network->h_width, 0, false},
-		{run->c, NULL, network->c_width, 0, false},
-		{run->gates, NULL, SLUICE__GATES * network->c_width, 0, false},
+		{.at = run->h, .width = network->h_width},
+		{.at = run->c, .width = network->c_width},
+		{.at = run->gates, .width = SLUICE__GATES * network->c_width},
 	};
 	if (!pass->when->active)
 		return;

@@ -6,12 +6,13 @@
 /* to = the sum of both directions' h, for the rows of some steps. */
 static void add_directions(const struct pass *pass, size_t layer, struct sluice__range steps, real *to)
 {
-	const size_t padded = pass->plan->layers[layer].out_padded;
+	const struct packed_layer *packed = &pass->plan->layers[layer];
+	const size_t padded = packed->out_padded;
 	const struct history one = sluice__pass_record(pass, layer, 0).h, other = sluice__pass_record(pass, layer, 1).h;
 	for (size_t t = steps.first; t < steps.last; t++) {
 		const real *a = history_at(&one, t), *b = history_at(&other, t);
-		real *sum = to + t * pass->batch * padded;
-		for (size_t j = 0; j < pass_rows(pass, t) * padded; j++)
+		real *sum = to + t * layer_rows(pass, packed) * padded;
+		for (size_t j = 0; j < layer_rows_at(pass, packed, t) * padded; j++)
 			sum[j] = a[j] + b[j];
 	}
 }
@@ -39,6 +40,7 @@ static void store_final(const struct strip *strip, const struct record *record)
 	const struct pass *pass = strip->pass;
 	const sluice_run *run = pass->run;
 	const struct sluice__layer *layer = &pass->prepared->network->layers[strip->layer];
+	const struct packed_layer *packed = strip->packed;
 	const struct columns h = strip->out_columns, c = strip->columns;
 	const size_t h_at = layer->h[strip->direction] + h.first, c_at = layer->c[strip->direction] + c.first;
 	for (size_t row = 0; run->final_state && row < pass->batch; row++) {
@@ -46,11 +48,14 @@ static void store_final(const struct strip *strip, const struct record *record)
 		const real *initial = pass_initial(pass, row), *from_h = initial + h_at, *from_c = initial + c_at;
 		if (row < pass_present(pass)) {
 			const size_t end = pass_end_of(pass, strip->layer, strip->direction, row, true);
-			from_h = history_at(&record->h, end) + row * strip->packed->out_padded + h.first;
-			from_c = history_at(&record->c, end) + row * strip->packed->padded + c.first;
+			from_h = history_at(&record->h, end) + row * packed->places * packed->out_padded + h.first;
+			from_c = history_at(&record->c, end) + row * packed->places * packed->padded + c.first;
 		}
-		memmove(state + h_at, from_h, h.units * sizeof *state);
-		memmove(state + c_at, from_c, c.units * sizeof *state);
+		for (size_t place = 0; place < packed->places; place++) {
+			const size_t h_place = place * packed->out_padded, c_place = place * packed->padded;
+			memmove(state + h_at + h_place, from_h + h_place, h.units * sizeof *state);
+			memmove(state + c_at + c_place, from_c + c_place, c.units * sizeof *state);
+		}
 	}
 }
 
@@ -63,7 +68,7 @@ static bool fuses_input(const struct strip *strip)
 	const size_t width = pass->prepared->network->layers[strip->layer].inputs + strip->packed->out;
 	const size_t unit_bytes = SLUICE__GATES * pass->plan->kernels.lanes * pass->plan->panel_bytes;
 	const bool resident = (strip->last - strip->first) * width * unit_bytes <= RESIDENT_BYTES;
-	if (strip->packed->options->input != SLUICE_INPUT_WEIGHTS)
+	if (strip->packed->options->input != SLUICE_INPUT_WEIGHTS || strip->packed->images)
 		return false;
 	return pass->batch >= MANY_ROWS || (pass->batch >= FEW_ROWS && resident);
 }
@@ -145,10 +150,11 @@ static void narrow_record(const struct strip *strip, const struct record *record
 	const bool backwards = pass_runs_backwards(pass, strip->layer, strip->direction);
 	/* The states before the first steps are not kept: backward is given them. */
 	char *tape_h = (char *)tape.h + (backwards ? 0 : (size_t)record->h.step * bytes);
-	for (size_t place = 0; place < pass->steps * pass->batch; place++) {
+	const size_t step_rows = layer_rows(pass, packed);
+	for (size_t place = 0; place < pass->steps * step_rows; place++) {
 		const size_t at = place * gates_row + from;
 		const size_t h_at = place * packed->out_padded + strip->out_columns.first;
-		if (place % pass->batch >= pass_rows(pass, place / pass->batch))
+		if (place % step_rows >= layer_rows_at(pass, packed, place / step_rows))
 			continue;
 		pass->plan->kernels.narrow(type, strip->out_columns.units, record->h.time + h_at,
 					   tape_h + h_at * bytes);
@@ -175,6 +181,8 @@ static void run_direction(struct pass *pass, size_t layer, size_t direction, con
 	sluice__advance_prepare(&strip, team);
 	if (strip.packed->options->input != SLUICE_INPUT_WEIGHTS)
 		sluice__advance_place_input(&strip, input, pass->steps, record.gates);
+	else if (strip.packed->images)
+		sluice__convolve_input(&strip, input, record.gates, team);
 	else if (!fused)
 		project_input(&strip, input, record.gates);
 	team_wait(team);
@@ -188,10 +196,11 @@ static void run_direction(struct pass *pass, size_t layer, size_t direction, con
 void sluice__forward_drop_last(const struct pass *pass, size_t row, real *results)
 {
 	const size_t layer = pass->plan->layer_count - 1, padded = pass->plan->layers[layer].out_padded;
+	const size_t sequence = layer_sequence(&pass->plan->layers[layer], row);
 	for (size_t result = 0; result < pass->plan->layers[layer].results; result++)
 		if (sluice__pass_input_dropped(pass, layer + 1))
-			sluice__noise_dropout_row(pass, layer, result, pass_end_of(pass, layer, result, row, true), row,
-						  results + result * padded, results + result * padded);
+			sluice__noise_dropout_row(pass, layer, result, pass_end_of(pass, layer, result, sequence, true),
+						  row, results + result * padded, results + result * padded);
 }
 
 void sluice__forward_gather_last(struct pass *pass, const struct team *team)
@@ -199,13 +208,13 @@ void sluice__forward_gather_last(struct pass *pass, const struct team *team)
 	const size_t layer = pass->plan->layer_count - 1;
 	const struct packed_layer *packed = &pass->plan->layers[layer];
 	const size_t padded = packed->out_padded;
-	const struct sluice__range own = sluice__share(pass_present(pass), team->index, team->count);
+	const struct sluice__range own = sluice__share(pass_present(pass) * packed->places, team->index, team->count);
 	const bool adds = packed->options->combination == SLUICE_ADD;
 	for (size_t row = own.first; row < own.last; row++) {
 		real *to = pass_piece(pass, pass->plan->map.last) + row * packed->results * padded;
 		for (size_t direction = 0; direction < packed->directions; direction++) {
 			const struct history h = sluice__pass_record(pass, layer, direction).h;
-			const size_t t = pass_end_of(pass, layer, direction, row, true);
+			const size_t t = pass_end_of(pass, layer, direction, layer_sequence(packed, row), true);
 			const real *from = history_at(&h, t) + row * padded;
 			real *part = adds ? to : to + direction * padded;
 			for (size_t j = 0; j < packed->out; j++)
@@ -227,7 +236,7 @@ static void copy_output(const struct pass *pass, struct sluice__range steps)
 		const struct rows y = sluice__pass_y(pass, separate ? result : 0);
 		const size_t column = separate ? 0 : result * packed->out;
 		for (size_t t = steps.first; array_given(&array) && t < steps.last; t++)
-			for (size_t row = 0; row < pass_y_rows(pass, t); row++)
+			for (size_t row = 0; row < pass_y_rows(pass, t) * packed->places; row++)
 				memcpy((real *)y.at + t * y.step + row * y.row + column,
 				       h.at + t * h.step + row * h.row, packed->out * sizeof(real));
 	}
@@ -241,8 +250,9 @@ static void read_out(const struct pass *pass, struct sluice__range steps)
 		const struct product product = {
 			.first = steps.first,
 			.last = steps.last,
-			.batch = pass_y_batch(pass),
+			.batch = pass_y_batch(pass) * pass->prepared->network->y_places,
 			.when = pass_y_schedule(pass),
+			.places = pass->prepared->network->y_places,
 			.a = sluice__pass_output(pass, each),
 			.depth = plan->layers[plan->layer_count - 1].out,
 			.width = pass->prepared->network->outputs,
@@ -286,11 +296,12 @@ static void narrow_input(struct pass *pass, size_t layer, const struct team *tea
 	if (!pass->run->tape || type == SLUICE__REAL_DTYPE || !sluice__pass_input_made(pass, layer))
 		return;
 	const struct packed_layer *before = &pass->plan->layers[layer - 1];
-	const size_t width = before->results * before->out_padded, step = pass->batch * width;
+	const size_t width = before->results * before->out_padded, step = layer_rows(pass, before) * width;
 	const struct tape tape = sluice__pass_tape(pass, layer, 0);
 	const struct sluice__range own = sluice__share(pass->steps, team->index, team->count);
 	for (size_t t = own.first; tape.made && t < own.last; t++)
-		pass->plan->kernels.narrow(type, pass_rows(pass, t) * width, sluice__pass_made(pass, layer) + t * step,
+		pass->plan->kernels.narrow(type, layer_rows_at(pass, before, t) * width,
+					   sluice__pass_made(pass, layer) + t * step,
 					   (char *)tape.made + t * step * sluice__dtype_bytes(type));
 }
 

@@ -101,6 +101,11 @@ static enum stretches stretches_of(const struct product *product)
 	return SEQUENCES;
 }
 
+static size_t places_of(size_t given)
+{
+	return given ? given : 1;
+}
+
 /* Stretch `index` of `count`. */
 static struct stretch stretch_at(const struct product *product, enum stretches kind, size_t index)
 {
@@ -108,8 +113,8 @@ static struct stretch stretch_at(const struct product *product, enum stretches k
 	if (kind == SEQUENCES) {
 		if (has_lengths(product)) {
 			const struct schedule *when = product->when;
-			const size_t begin = when->left ? when->steps - when->lengths[index] : 0;
-			const size_t end = begin + when->lengths[index];
+			const size_t length = when->lengths[index / places_of(product->places)];
+			const size_t begin = when->left ? when->steps - length : 0, end = begin + length;
 			first = product->first > begin ? product->first : begin;
 			steps = product->last < end ? product->last : end;
 			steps = steps > first ? steps - first : 0;
@@ -119,7 +124,8 @@ static struct stretch stretch_at(const struct product *product, enum stretches k
 					product->c_step};
 	}
 	const size_t step = first + index;
-	const size_t rows = has_lengths(product) ? product->when->active[step] : product->batch;
+	const size_t rows =
+		has_lengths(product) ? product->when->active[step] * places_of(product->places) : product->batch;
 	return (struct stretch){kind == WHOLE ? steps * rows : rows, product->a.at + step * product->a.step,
 				product->a.row, product->c + step * product->c_step, product->c_row};
 }
@@ -129,10 +135,12 @@ void sluice__matrix_multiply(const struct sluice__kernels *kernels, const struct
 	const size_t full = SLUICE__PANEL_VECTORS * kernels->lanes, bytes = sluice__dtype_bytes(product->type);
 	const size_t panels = (product->width + full - 1) / full;
 	const enum stretches kind = stretches_of(product);
+	const size_t panel_depth = product->panel_depth ? product->panel_depth : product->depth;
 	const size_t count = kind == WHOLE ? 1 : kind == STEPS ? product->last - product->first : product->batch;
 	for (size_t done = 0; done < panels; done++) {
 		const size_t column = (product->descending ? panels - 1 - done : done) * full;
 		const size_t used = product->width - column < full ? product->width - column : full;
+		const size_t lanes = vectors_of(kernels, used) * kernels->lanes;
 		for (size_t index = 0; index < count; index++) {
 			const struct stretch stretch = stretch_at(product, kind, index);
 			const struct panel_job job = {.rows = stretch.rows,
@@ -141,7 +149,8 @@ void sluice__matrix_multiply(const struct sluice__kernels *kernels, const struct
 						      .used = used,
 						      .a = stretch.a,
 						      .panel = (const char *)product->panels +
-							       column * product->depth * bytes,
+							       (column * panel_depth + product->panel_first * lanes) *
+								       bytes,
 						      .type = product->type,
 						      .bytes = bytes,
 						      .bias = product->bias ? product->bias + column : NULL,
@@ -157,10 +166,13 @@ void sluice__matrix_multiply(const struct sluice__kernels *kernels, const struct
 	}
 }
 
-/* Row number `index` of a product's gradient. */
+/* Row number `index` of a product's gradient: step * batch + row. */
 static size_t place_at(const struct gradient_product *product, size_t index)
 {
-	return product->places ? product->places[index] : index;
+	const size_t places = places_of(product->places);
+	if (!product->cells)
+		return index;
+	return product->cells[index / places] * places + index % places;
 }
 
 static const real *row_at(const struct rows *rows, size_t batch, size_t place)
@@ -171,9 +183,25 @@ static const real *row_at(const struct rows *rows, size_t batch, size_t place)
 static const real *row_of_b(const struct gradient_product *product, size_t index)
 {
 	const size_t place = place_at(product, index);
-	if (product->cuts && product->cuts[place])
-		return product->start;
+	if (product->cuts && product->cuts[place / places_of(product->places)])
+		return product->start + place % places_of(product->places) * product->b.row;
 	return row_at(&product->b, product->batch, place);
+}
+
+/* `count` columns of a row of b, which may be gathered. */
+static void copy_of_b(const struct gradient_product *product, size_t index, size_t column, size_t count, real *to)
+{
+	if (!product->gather) {
+		memcpy(to, row_of_b(product, index) + column, count * sizeof *to);
+		return;
+	}
+	const size_t place = place_at(product, index), sequence = place / product->places;
+	const size_t sequences = product->batch / product->places;
+	const real *image = product->b.at + sequence / sequences * product->b.step +
+			    sequence % sequences * product->gather->places_from * product->b.row;
+	if (product->cuts && product->cuts[sequence])
+		image = product->start;
+	sluice__gather_columns(product->gather, image, place % product->places, column, count, to);
 }
 
 size_t sluice__matrix_columns(const struct sluice__kernels *kernels, size_t rows, size_t width)
@@ -195,7 +223,7 @@ static void pack_columns(const struct sluice__kernels *kernels, const struct gra
 	const size_t columns = vectors_of(kernels, used) * kernels->lanes;
 	real *to = product->columns + column * depth;
 	for (size_t row = first; row < first + depth; row++, to += columns) {
-		memcpy(to, row_of_b(product, row) + column, used * sizeof *to);
+		copy_of_b(product, row, column, used, to);
 		memset(to + used, 0, (columns - used) * sizeof *to);
 	}
 }
@@ -316,6 +344,6 @@ void sluice__matrix_sum(const struct sluice__kernels *kernels, const struct team
 		return;
 	}
 	for (size_t t = 0; t < sum->steps; t++)
-		sum_rows(kernels, team, sum, lengths ? sum->when->active[t] : sum->batch, sum->a.at + t * sum->a.step,
-			 sum->a.row, sum->add || t > 0);
+		sum_rows(kernels, team, sum, lengths ? sum->when->active[t] * places_of(sum->places) : sum->batch,
+			 sum->a.at + t * sum->a.step, sum->a.row, sum->add || t > 0);
 }

@@ -70,6 +70,16 @@
 #define sluice__forward_make_input SLUICE__REAL_NAME(sluice__forward_make_input)
 #define sluice__forward_drop_last SLUICE__REAL_NAME(sluice__forward_drop_last)
 #define sluice__restore_input SLUICE__REAL_NAME(sluice__restore_input)
+#define sluice__convolution_book SLUICE__REAL_NAME(sluice__convolution_book)
+#define sluice__convolution_fill SLUICE__REAL_NAME(sluice__convolution_fill)
+#define sluice__convolution_dense SLUICE__REAL_NAME(sluice__convolution_dense)
+#define sluice__convolution_take SLUICE__REAL_NAME(sluice__convolution_take)
+#define sluice__gather_of SLUICE__REAL_NAME(sluice__gather_of)
+#define sluice__gather_columns SLUICE__REAL_NAME(sluice__gather_columns)
+#define sluice__convolve SLUICE__REAL_NAME(sluice__convolve)
+#define sluice__convolve_input SLUICE__REAL_NAME(sluice__convolve_input)
+#define sluice__convolve_step SLUICE__REAL_NAME(sluice__convolve_step)
+#define sluice__convolve_memory SLUICE__REAL_NAME(sluice__convolve_memory)
 #endif
 
 #endif

@@ -26,48 +26,88 @@ static void sink_line(struct sink *sink, size_t count, const real *line)
 	sink->to += count * sink->bytes;
 }
 
-/* A matrix as its packer sees it: element (k, n) at from[group*group_stride + k*k_stride + n*n_stride]. The depth is
- * `groups` times `padded`, of which the first `real_rows` of each group are not zero, and none of an absent group. */
-struct source {
-	const float *from;
-	size_t groups, real_rows, padded, width;
-	size_t group_stride, k_stride, n_stride;
+/* A canonical matrix as its packers see it: `gates` times `rows` rows of taps, each a row of channels. Seen are the
+ * channels first .. first+channels-1 of every tap. Parts of rows see parts of the channels, and only these are there;
+ * what is not is zero, and so are the rows of absent gates. */
+struct matrix {
+	const float *from; /* NULL: zeros */
+	size_t gates, rows;
+	size_t taps, first, channels;
+	size_t row_part, channel_part; /* how many are one part; usually all */
 	unsigned absent;
 };
 
-/* Panels [panel][groups * padded][vectors][lane]. */
-static void pack_panels(const struct source *source, struct sink sink)
+static size_t depth_of(const struct matrix *matrix)
+{
+	return matrix->taps * matrix->channels;
+}
+
+/* Row `row` of a gate, tap `tap`: where its part's channels begin. */
+static const float *tap_of(const struct matrix *matrix, size_t gate, size_t row, size_t tap)
+{
+	return matrix->from + ((gate * matrix->rows + row) * matrix->taps + tap) * matrix->channel_part;
+}
+
+/* Column k, counted over taps and channels that are seen, of `count` rows from `first` on. */
+static void column_of(const struct matrix *matrix, size_t gate, size_t first, size_t count, size_t k, real *to)
+{
+	const size_t tap = k / matrix->channels, channel = matrix->first + k % matrix->channels;
+	const size_t part = channel / matrix->channel_part, top = part * matrix->row_part;
+	const size_t bottom = top + matrix->row_part < matrix->rows ? top + matrix->row_part : matrix->rows;
+	if (!matrix->from || matrix->absent >> gate & 1)
+		return;
+	for (size_t each = 0; each < count; each++)
+		if (first + each >= top && first + each < bottom)
+			to[each] = (real)tap_of(matrix, gate, first + each, tap)[channel % matrix->channel_part];
+}
+
+/* Panels over rows: [panel][depth][vectors][lane] of the first gate. */
+static void pack_panels(const struct matrix *matrix, struct sink sink)
 {
 	const size_t lanes = sink.kernels->lanes, full = SLUICE__PANEL_VECTORS * lanes;
-	for (size_t first = 0; first < source->width; first += full) {
-		const size_t rest = source->width - first, width = rest < full ? rest : full;
-		const size_t columns = (width + lanes - 1) / lanes * lanes;
-		for (size_t row = 0; row < source->groups * source->padded; row++) {
-			const size_t group = row / source->padded, k = row % source->padded;
+	for (size_t first = 0; first < matrix->rows; first += full) {
+		const size_t rest = matrix->rows - first, width = rest < full ? rest : full;
+		for (size_t k = 0; k < depth_of(matrix); k++) {
 			real line[MOST_LINE] = {0};
-			const float *from = source->from + group * source->group_stride + k * source->k_stride +
-					    first * source->n_stride;
-			for (size_t n = 0; n < width && k < source->real_rows && !(source->absent >> group & 1); n++)
-				line[n] = (real)from[n * source->n_stride];
-			sink_line(&sink, columns, line);
+			column_of(matrix, 0, first, width, k, line);
+			sink_line(&sink, (width + lanes - 1) / lanes * lanes, line);
 		}
 	}
 }
 
-/* Panels [block][depth][gate][lane] of canonical rows [4 hidden][row]; from NULL: zero. */
-static void pack_gates(size_t hidden, size_t depth, const float *from, size_t row, unsigned absent, struct sink sink)
+/* Panels over rows of all gates: [block][depth][gate][lane]. */
+static void pack_gates(const struct matrix *matrix, struct sink sink)
 {
 	const size_t lanes = sink.kernels->lanes;
-	for (size_t unit = 0; unit < hidden; unit += lanes)
-		for (size_t k = 0; k < depth; k++) {
+	for (size_t unit = 0; unit < matrix->rows; unit += lanes)
+		for (size_t k = 0; k < depth_of(matrix); k++) {
 			real line[MOST_LINE] = {0};
-			for (size_t gate = 0; from && gate < SLUICE__GATES; gate++)
-				for (size_t lane = 0; lane < lanes && !(absent >> gate & 1); lane++)
-					if (unit + lane < hidden)
-						line[gate * lanes + lane] =
-							(real)from[(gate * hidden + unit + lane) * row + k];
+			for (size_t gate = 0; gate < SLUICE__GATES; gate++)
+				column_of(matrix, gate, unit, lanes, k, line + gate * lanes);
 			sink_line(&sink, SLUICE__GATES * lanes, line);
 		}
+}
+
+/* Panels over channels, the transpose of every tap: [panel][tap][gates][padded][vectors][lane]; padded: rows of a gate
+ * with zeros behind them. */
+static void pack_back(const struct matrix *matrix, size_t padded, struct sink sink)
+{
+	const size_t lanes = sink.kernels->lanes, full = SLUICE__PANEL_VECTORS * lanes;
+	for (size_t column = 0; column < matrix->channels; column += full) {
+		const size_t rest = matrix->channels - column, width = rest < full ? rest : full;
+		for (size_t k = 0; k < matrix->taps * matrix->gates * padded; k++) {
+			const size_t row = k % padded, gate = k / padded % matrix->gates,
+				     tap = k / padded / matrix->gates;
+			const size_t begin = row / matrix->row_part * matrix->channel_part;
+			real line[MOST_LINE] = {0};
+			for (size_t n = 0; n < width && row < matrix->rows && !(matrix->absent >> gate & 1); n++) {
+				const size_t channel = matrix->first + column + n;
+				if (channel >= begin && channel - begin < matrix->channel_part)
+					line[n] = (real)tap_of(matrix, gate, row, tap)[channel - begin];
+			}
+			sink_line(&sink, (width + lanes - 1) / lanes * lanes, line);
+		}
+	}
 }
 
 /* --- booking --- */
@@ -95,32 +135,35 @@ static void book_peephole(const struct booking *booking, const struct packed_lay
 {
 	if (packed->options->peephole == SLUICE_PEEPHOLE_DIAGONAL)
 		direction->peephole = book_blocks(booking, packed, 1, sizeof(real));
+	if (packed->options->peephole == SLUICE_PEEPHOLE_ELEMENT)
+		direction->peephole = book_blocks(booking, packed, packed->places, sizeof(real));
 	if (!packed->full)
 		return;
-	direction->peephole = book_blocks(booking, packed, packed->hidden, booking->plan->panel_bytes);
+	const size_t taps = packed->memory.taps, depth = taps * packed->hidden;
+	direction->peephole = book_blocks(booking, packed, depth, booking->plan->panel_bytes);
 	if (packed->split)
-		direction->memory = book_panels(booking, packed->hidden, packed->hidden);
+		direction->memory = book_panels(booking, depth, packed->hidden);
 	if (!booking->training)
 		return;
-	direction->peephole_back = book_panels(booking, SLUICE__GATES * packed->span, packed->hidden);
+	direction->peephole_back = book_panels(booking, taps * SLUICE__GATES * packed->span, packed->hidden);
 	if (packed->split)
-		direction->memory_back = book_panels(booking, packed->span, packed->hidden);
+		direction->memory_back = book_panels(booking, taps * packed->span, packed->hidden);
 }
 
 static void book_direction(const struct booking *booking, const struct sluice__layer *layer,
 			   struct packed_layer *packed, size_t index)
 {
 	struct packed_direction *direction = &packed->direction[index];
-	const size_t depth = SLUICE__GATES * packed->span;
+	const size_t depth = SLUICE__GATES * packed->span, bytes = booking->plan->panel_bytes;
 	direction->bias = book_blocks(booking, packed, 1, sizeof(real));
-	direction->recurrent = book_blocks(booking, packed, packed->out, booking->plan->panel_bytes);
+	direction->recurrent = book_blocks(booking, packed, packed->recurrent.taps * packed->out, bytes);
 	if (booking->training)
-		direction->transposed = book_panels(booking, depth, packed->out);
+		direction->transposed = book_panels(booking, packed->recurrent.taps * depth, packed->out);
 	for (size_t each = 0; each < packed->segments && packed->options->input == SLUICE_INPUT_WEIGHTS; each++) {
 		struct segment *segment = &packed->segment[each];
-		segment->forward[index] = book_blocks(booking, packed, segment->width, booking->plan->panel_bytes);
+		segment->forward[index] = book_blocks(booking, packed, packed->input.taps * segment->width, bytes);
 		if (booking->training)
-			segment->backward[index] = book_panels(booking, depth, segment->width);
+			segment->backward[index] = book_panels(booking, packed->input.taps * depth, segment->width);
 	}
 	book_peephole(booking, packed, direction);
 	if (packed->options->projection) {
@@ -142,8 +185,8 @@ static bool is_standard(const sluice_layer *options)
 	for (size_t slot = 0; slot < SLUICE__SLOTS; slot++)
 		if (sluice__layer_activation(options, slot).kind != usual[slot])
 			return false;
-	return options->peephole != SLUICE_PEEPHOLE_DIAGONAL && options->cell_clip == 0 && options->gate_clip == 0 &&
-	       options->no_gates == 0 && !options->coupled;
+	return options->peephole != SLUICE_PEEPHOLE_DIAGONAL && options->peephole != SLUICE_PEEPHOLE_ELEMENT &&
+	       options->cell_clip == 0 && options->gate_clip == 0 && options->no_gates == 0 && !options->coupled;
 }
 
 static bool keeps_arguments(const sluice_layer *options)
@@ -162,6 +205,12 @@ static void size_layer(struct cpu_plan *plan, const struct sluice__network *netw
 	const struct sluice__kernels *kernels = &plan->kernels;
 	struct packed_layer *packed = &plan->layers[index];
 	packed->options = options;
+	packed->images = network->images;
+	packed->places = layer->places;
+	packed->places_before = sluice__places(layer->from);
+	packed->input.taps = sluice__taps(&layer->input);
+	packed->recurrent.taps = sluice__taps(&layer->recurrent);
+	packed->memory.taps = sluice__taps(&layer->memory);
 	packed->hidden = layer->hidden;
 	packed->padded = sluice__round_up(layer->hidden, SLUICE__PAD);
 	packed->directions = layer->directions;
@@ -192,6 +241,8 @@ void sluice__pack_book(struct cpu_plan *plan, const struct sluice__prepared *pre
 	const struct booking booking = {plan, ledger, prepared->limits.training};
 	for (size_t index = 0; index < network->layer_count; index++) {
 		size_layer(plan, network, index);
+		if (network->images)
+			sluice__convolution_book(&plan->layers[index], prepared->limits.training, ledger);
 		for (size_t direction = 0; direction < network->layers[index].directions; direction++)
 			book_direction(&booking, &network->layers[index], &plan->layers[index], direction);
 	}
@@ -210,62 +261,87 @@ void sluice__pack_book(struct cpu_plan *plan, const struct sluice__prepared *pre
 
 /* --- packing --- */
 
-static void pack_peephole(struct cpu_plan *plan, const struct packed_layer *packed,
+/* The matrix [gates * rows, columns of a window over `channels`]. */
+static struct matrix matrix_of(const float *from, size_t gates, size_t rows, const struct sluice__window *window,
+			       size_t channels, unsigned absent)
+{
+	return (struct matrix){.from = from,
+			       .gates = gates,
+			       .rows = rows,
+			       .taps = window ? sluice__taps(window) : 1,
+			       .channels = channels,
+			       .row_part = window ? rows / window->groups : rows,
+			       .channel_part = window ? channels / window->groups : channels,
+			       .absent = absent};
+}
+
+/* One number for each unit and place, [4H,places], as [place][block][gate][lane]. */
+static void pack_elements(const struct packed_layer *packed, const float *from, unsigned absent, struct sink sink)
+{
+	const size_t lanes = sink.kernels->lanes;
+	const struct matrix matrix = matrix_of(from, SLUICE__GATES, packed->hidden, NULL, packed->places, absent);
+	for (size_t place = 0; place < packed->places; place++)
+		for (size_t unit = 0; unit < packed->hidden; unit += lanes) {
+			real line[MOST_LINE] = {0};
+			for (size_t gate = 0; gate < SLUICE__GATES; gate++)
+				column_of(&matrix, gate, unit, lanes, place, line + gate * lanes);
+			sink_line(&sink, SLUICE__GATES * lanes, line);
+		}
+}
+
+static void pack_peephole(struct cpu_plan *plan, const struct sluice__layer *layer, const struct packed_layer *packed,
 			  const struct packed_direction *direction, bool training, const float *from)
 {
 	const size_t hidden = packed->hidden;
 	const unsigned absent = sluice__layer_absent(packed->options, packed->options->no_peepholes);
 	const unsigned waiting = packed->split ? SLUICE_GATE_O : 0;
+	const struct sink reals = sink_of(plan, direction->peephole, SLUICE__REAL_DTYPE);
+	if (packed->options->peephole == SLUICE_PEEPHOLE_ELEMENT) {
+		pack_elements(packed, from, absent, reals);
+		return;
+	}
 	if (!packed->full) {
-		pack_gates(hidden, 1, from, 1, absent, sink_of(plan, direction->peephole, SLUICE__REAL_DTYPE));
+		const struct matrix diagonal = matrix_of(from, SLUICE__GATES, hidden, NULL, 1, absent);
+		pack_gates(&diagonal, reals);
 		return;
 	}
 	const sluice_dtype type = plan->panel_type;
-	const float *output = from + 3 * hidden * hidden;
-	const unsigned output_absent = absent >> 3 & 1;
-	pack_gates(hidden, hidden, from, hidden, absent | waiting, sink_of(plan, direction->peephole, type));
-	if (packed->split) {
-		const struct source memory = {output, 1, hidden, hidden, hidden, 0, 1, hidden, output_absent};
-		pack_panels(&memory, sink_of(plan, direction->memory, type));
-	}
+	const struct matrix all = matrix_of(from, SLUICE__GATES, hidden, &layer->memory, hidden, absent | waiting);
+	const struct matrix output =
+		matrix_of(from + 3 * hidden * layer->memory_depth, 1, hidden, &layer->memory, hidden, absent >> 3 & 1);
+	pack_gates(&all, sink_of(plan, direction->peephole, type));
+	if (packed->split)
+		pack_panels(&output, sink_of(plan, direction->memory, type));
 	if (!training)
 		return;
-	const struct source back = {from, SLUICE__GATES,   hidden, packed->span, hidden, hidden * hidden, hidden,
-				    1,    absent | waiting};
-	pack_panels(&back, sink_of(plan, direction->peephole_back, type));
-	if (packed->split) {
-		const struct source memory = {output, 1, hidden, packed->span, hidden, 0, hidden, 1, output_absent};
-		pack_panels(&memory, sink_of(plan, direction->memory_back, type));
-	}
+	pack_back(&all, packed->span, sink_of(plan, direction->peephole_back, type));
+	if (packed->split)
+		pack_back(&output, packed->span, sink_of(plan, direction->memory_back, type));
 }
 
 static void pack_input(struct cpu_plan *plan, const struct sluice__layer *layer, const struct packed_layer *packed,
 		       size_t direction, bool training, const float *input)
 {
-	const size_t hidden = layer->hidden;
 	const unsigned absent = sluice__layer_absent(packed->options, packed->options->no_input_weights);
 	for (size_t each = 0; each < packed->segments; each++) {
 		const struct segment *segment = &packed->segment[each];
-		const float *from = input + segment->first;
-		pack_gates(hidden, segment->width, from, layer->inputs, absent,
-			   sink_of(plan, segment->forward[direction], plan->panel_type));
-		const struct source back = {from,           SLUICE__GATES,          hidden,        packed->span,
-					    segment->width, hidden * layer->inputs, layer->inputs, 1,
-					    absent};
+		struct matrix matrix =
+			matrix_of(input, SLUICE__GATES, layer->hidden, &layer->input, layer->inputs, absent);
+		matrix.first = segment->first;
+		matrix.channels = segment->width;
+		pack_gates(&matrix, sink_of(plan, segment->forward[direction], plan->panel_type));
 		if (training)
-			pack_panels(&back, sink_of(plan, segment->backward[direction], plan->panel_type));
+			pack_back(&matrix, packed->span, sink_of(plan, segment->backward[direction], plan->panel_type));
 	}
 }
 
 static void pack_projection(struct cpu_plan *plan, const struct packed_layer *packed,
 			    const struct packed_direction *direction, bool training, const float *from)
 {
-	const size_t hidden = packed->hidden, out = packed->out;
-	const struct source forward = {from, 1, hidden, hidden, out, 0, 1, hidden, 0};
-	const struct source back = {from, 1, out, out, hidden, 0, hidden, 1, 0};
-	pack_panels(&forward, sink_of(plan, direction->projection, plan->panel_type));
+	const struct matrix matrix = matrix_of(from, 1, packed->out, NULL, packed->hidden, 0);
+	pack_panels(&matrix, sink_of(plan, direction->projection, plan->panel_type));
 	if (training)
-		pack_panels(&back, sink_of(plan, direction->projection_back, plan->panel_type));
+		pack_back(&matrix, packed->out, sink_of(plan, direction->projection_back, plan->panel_type));
 }
 
 static void pack_slopes(struct cpu_plan *plan, const struct packed_layer *packed,
@@ -291,8 +367,10 @@ static struct sluice__cell cell_of(const struct cpu_plan *plan, const struct pac
 		.gate_clip = options->gate_clip > 0 ? (real)options->gate_clip : (real)INFINITY,
 		.cell_clip = options->cell_clip > 0 ? (real)options->cell_clip : (real)INFINITY,
 	};
-	if (options->peephole == SLUICE_PEEPHOLE_DIAGONAL)
+	if (options->peephole == SLUICE_PEEPHOLE_DIAGONAL || options->peephole == SLUICE_PEEPHOLE_ELEMENT)
 		cell.peephole = packed_reals(plan, direction->peephole);
+	cell.places = options->peephole == SLUICE_PEEPHOLE_ELEMENT ? packed->places : 1;
+	cell.peephole_place = SLUICE__GATES * packed->span;
 	for (size_t slot = 0; slot < SLUICE__SLOTS; slot++) {
 		const sluice_activation from = sluice__layer_activation(options, slot);
 		struct sluice__activation *to = slot < SLUICE__GATES ? &cell.gate[slot] : &cell.squash;
@@ -309,29 +387,35 @@ static void pack_direction(struct cpu_plan *plan, const struct sluice__layer *la
 	struct packed_direction *direction = &packed->direction[index];
 	const size_t hidden = layer->hidden, out = layer->out;
 	const sluice_layer *options = packed->options;
-	const float *recurrent = parameters + layer->weight_hh[index];
-	const unsigned absent = sluice__layer_absent(options, options->no_recurrent_weights);
-	pack_gates(hidden, 1, layer->bias ? parameters + layer->bias_at[index] : NULL, 1,
-		   sluice__layer_absent(options, 0), sink_of(plan, direction->bias, SLUICE__REAL_DTYPE));
-	pack_gates(hidden, out, recurrent, out, absent, sink_of(plan, direction->recurrent, plan->panel_type));
-	const struct source back = {recurrent, SLUICE__GATES, hidden, packed->span, out, hidden * out, out, 1, absent};
+	const struct matrix bias = matrix_of(layer->bias ? parameters + layer->bias_at[index] : NULL, SLUICE__GATES,
+					     hidden, NULL, 1, sluice__layer_absent(options, 0));
+	const struct matrix recurrent =
+		matrix_of(parameters + layer->weight_hh[index], SLUICE__GATES, hidden, &layer->recurrent, out,
+			  sluice__layer_absent(options, options->no_recurrent_weights));
+	pack_gates(&bias, sink_of(plan, direction->bias, SLUICE__REAL_DTYPE));
+	pack_gates(&recurrent, sink_of(plan, direction->recurrent, plan->panel_type));
 	if (training)
-		pack_panels(&back, sink_of(plan, direction->transposed, plan->panel_type));
+		pack_back(&recurrent, packed->span, sink_of(plan, direction->transposed, plan->panel_type));
 	if (options->input == SLUICE_INPUT_WEIGHTS)
 		pack_input(plan, layer, packed, index, training, parameters + layer->weight_ih[index]);
 	if (options->peephole != SLUICE_PEEPHOLE_NONE)
-		pack_peephole(plan, packed, direction, training, parameters + layer->peephole_at[index]);
+		pack_peephole(plan, layer, packed, direction, training, parameters + layer->peephole_at[index]);
 	if (options->projection)
 		pack_projection(plan, packed, direction, training, parameters + layer->projection_at[index]);
 	if (layer->slopes)
 		pack_slopes(plan, packed, direction, parameters + layer->slopes_at[index]);
 	direction->cell = cell_of(plan, packed, direction);
-	for (size_t unit = 0; unit < out && options->learned_start; unit++)
-		packed_reals(plan, plan->start)[layer->h[index] + unit] =
-			(real)parameters[layer->start_h[index] + unit];
-	for (size_t unit = 0; unit < hidden && options->learned_start; unit++)
-		packed_reals(plan, plan->start)[layer->c[index] + unit] =
-			(real)parameters[layer->start_c[index] + unit];
+	if (!options->learned_start)
+		return;
+	real *start = packed_reals(plan, plan->start);
+	for (size_t place = 0; place < packed->places; place++) {
+		for (size_t unit = 0; unit < out; unit++)
+			start[layer->h[index] + place * packed->out_padded + unit] =
+				(real)parameters[layer->start_h[index] + unit];
+		for (size_t unit = 0; unit < hidden; unit++)
+			start[layer->c[index] + place * packed->padded + unit] =
+				(real)parameters[layer->start_c[index] + unit];
+	}
 }
 
 static void pack_readout(struct cpu_plan *plan, const struct sluice__network *network, const float *parameters)
@@ -343,11 +427,11 @@ static void pack_readout(struct cpu_plan *plan, const struct sluice__network *ne
 	for (size_t column = 0; column < outputs; column++)
 		to[column] = (real)bias[column];
 	for (size_t each = 0; each < readout->segments; each++) {
-		const float *from = weight + each * width;
-		const struct source forward = {from, 1, width, width, outputs, 0, 1, network->features, 0};
-		const struct source back = {from, 1, outputs, outputs, width, 0, network->features, 1, 0};
-		pack_panels(&forward, sink_of(plan, readout->forward[each], plan->panel_type));
-		pack_panels(&back, sink_of(plan, readout->backward[each], plan->panel_type));
+		struct matrix matrix = matrix_of(weight, 1, outputs, NULL, network->features, 0);
+		matrix.first = each * width;
+		matrix.channels = width;
+		pack_panels(&matrix, sink_of(plan, readout->forward[each], plan->panel_type));
+		pack_back(&matrix, outputs, sink_of(plan, readout->backward[each], plan->panel_type));
 	}
 }
 
@@ -376,23 +460,29 @@ void sluice__pack_thinned(const struct pass *pass, size_t layer, size_t directio
 {
 	const struct cpu_plan *plan = pass->plan;
 	const struct packed_layer *packed = &plan->layers[layer];
+	const struct sluice__layer *sizes = &pass->prepared->network->layers[layer];
 	const size_t lanes = plan->kernels.lanes, full = SLUICE__PANEL_VECTORS * lanes, out = packed->out;
-	const size_t depth = SLUICE__GATES * packed->span, whole = packed->out_vectors * lanes;
+	const size_t taps = packed->recurrent.taps, part = out / sizes->recurrent.groups;
+	const size_t depth = taps * SLUICE__GATES * packed->span, whole = packed->out_vectors * lanes;
 	const struct sluice__range own = sluice__share(SLUICE__GATES * packed->hidden, team->index, team->count);
 	if (team->index == 0)
-		memset(to, 0, depth * (transposed ? whole : out) * sizeof *to);
+		memset(to, 0, (transposed ? depth * whole : depth * out) * sizeof *to);
 	team_wait(team);
 	for (size_t row = own.first; row < own.last; row++) {
 		const size_t gate = row / packed->hidden, unit = row % packed->hidden;
-		const size_t block = unit / lanes, lane = unit % lanes, k = gate * packed->span + unit;
-		for (size_t first = 0; first < out; first += 4) {
+		const size_t block = unit / lanes, lane = unit % lanes;
+		const size_t channel_first = unit / (packed->hidden / sizes->recurrent.groups) * part;
+		for (size_t first = 0; first < taps * part; first += 4) {
 			real factors[4];
 			sluice__noise_dropconnect(pass, layer, direction, row, first / 4, factors);
-			for (size_t column = first; column < first + 4 && column < out; column++) {
-				const size_t from = ((block * out + column) * SLUICE__GATES + gate) * lanes + lane;
-				const size_t panel = column / full * full;
+			for (size_t column = first; column < first + 4 && column < taps * part; column++) {
+				const size_t tap = column / part, channel = channel_first + column % part;
+				const size_t from = ((block * taps + tap) * out + channel) * SLUICE__GATES * lanes +
+						    gate * lanes + lane;
+				const size_t k = (tap * SLUICE__GATES + gate) * packed->span + unit;
+				const size_t panel = channel / full * full;
 				const size_t columns = whole - panel < full ? whole - panel : full;
-				to[transposed ? panel * depth + k * columns + column - panel : from] =
+				to[transposed ? panel * depth + k * columns + channel - panel : from] =
 					factors[column - first] *
 					weight_at(plan, packed->direction[direction].recurrent, from);
 			}

@@ -13,13 +13,14 @@ static real *parameters_at(const struct pass *pass, size_t offset)
 	return (real *)pass->gradients->dparameters + offset;
 }
 
-static struct gradient_product product_of(const struct pass *pass, const struct team *team)
+static struct gradient_product product_of(const struct pass *pass, size_t places, const struct team *team)
 {
 	const struct workspace_map *map = &pass->plan->map;
 	return (struct gradient_product){
-		.count = pass->when->cells ? pass->when->cell_count : pass->steps * pass->batch,
-		.batch = pass->batch,
-		.places = pass->when->cells,
+		.count = (pass->when->cells ? pass->when->cell_count : pass->steps * pass->batch) * places,
+		.batch = pass->batch * places,
+		.places = places,
+		.cells = pass->when->cells,
 		.add = accumulates(pass),
 		.columns = pass_piece(pass, map->columns),
 		.rows = pass_piece(pass, map->rows + (size_t)team->index * map->rows_bytes),
@@ -40,8 +41,8 @@ struct known {
 static struct gradient_product gates_product(const struct known *known, unsigned lacking)
 {
 	const size_t span = known->packed->span, da_row = SLUICE__GATES * span;
-	struct gradient_product product = product_of(known->pass, known->team);
-	product.a = (struct rows){known->da, known->pass->batch * da_row, da_row};
+	struct gradient_product product = product_of(known->pass, known->packed->places, known->team);
+	product.a = (struct rows){known->da, layer_rows(known->pass, known->packed) * da_row, da_row};
 	product.gates = SLUICE__GATES;
 	product.a_gate = span;
 	product.absent = sluice__layer_absent(known->packed->options, lacking);
@@ -52,6 +53,35 @@ static struct gradient_product gates_product(const struct known *known, unsigned
 static void multiply(const struct known *known, const struct gradient_product *product)
 {
 	sluice__matrix_gradient(&known->pass->plan->kernels, known->team, product);
+}
+
+/* The gradient of a window's matrix from the images of product->b; without images a plain product. */
+static void convolve(const struct known *known, const struct taps *taps, const struct seen *seen,
+		     struct gradient_product *product)
+{
+	const struct cpu_plan *plan = known->pass->plan;
+	const struct gather gather =
+		sluice__gather_of(plan, known->packed, taps, false, seen->channels, product->b.row);
+	product->width = seen->channels;
+	if (!known->packed->images) {
+		product->dw += seen->first;
+		multiply(known, product);
+		return;
+	}
+	product->gather = &gather;
+	product->width = taps->taps * seen->channels;
+	if (seen->window->groups == 1 && seen->channels == seen->all) {
+		multiply(known, product);
+		return;
+	}
+	real *dw = product->dw, *dense = pass_piece(known->pass, plan->map.dense);
+	const bool add = product->add;
+	product->dw = dense;
+	product->dw_row = product->width;
+	product->add = false;
+	multiply(known, product);
+	sluice__convolution_take(seen, known->packed->hidden, product->gates * product->height, dense, add, dw,
+				 known->team);
 }
 
 /* What a product has where rows begin anew: the start, from this element of a row of state. */
@@ -68,7 +98,9 @@ static void see_h(const struct known *known, struct gradient_product *product)
 	const struct workspace_map *map = &pass->plan->map;
 	const size_t padded = known->packed->out_padded, out = known->packed->out, index = known->index;
 	const struct sluice__range own = sluice__share(pass->steps, known->team->index, known->team->count);
-	const struct rows before = {history_before(&known->record.h, 0), pass->batch * padded, padded};
+	const struct packed_layer *packed = known->packed;
+	const size_t step_rows = layer_rows(pass, packed);
+	const struct rows before = {history_before(&known->record.h, 0), step_rows * padded, padded};
 	const struct flags *cuts = pass_cuts(pass, index, known->direction);
 	const real *start = pass_start(pass) + known->layer->h[known->direction];
 	product->b = before;
@@ -81,26 +113,27 @@ static void see_h(const struct known *known, struct gradient_product *product)
 	real *masked = pass_piece(pass, map->masked_h[known->direction]);
 	const struct columns all = {0, out, known->packed->out_vectors * pass->plan->kernels.lanes};
 	for (size_t t = own.first; t < own.last; t++) {
-		real *to = masked + t * pass->batch * padded;
+		real *to = masked + t * step_rows * padded;
 		/* A mask for each step is made in the place of its product. */
 		if (changes)
-			sluice__noise_mask(pass, index, known->direction, t, pass_rows(pass, t), all, to);
-		for (size_t row = 0; row < pass_rows(pass, t); row++) {
+			sluice__noise_mask(pass, index, known->direction, t, layer_rows_at(pass, packed, t), all, to);
+		for (size_t row = 0; row < layer_rows_at(pass, packed, t); row++) {
 			const real *mask = (changes ? to : kept) + row * padded;
-			const bool cut = flags_at(cuts, t * pass->batch + row);
-			const real *h = cut ? start : before.at + t * before.step + row * padded;
+			const bool cut = flags_at(cuts, t * pass->batch + layer_sequence(packed, row));
+			const real *h = cut ? start + layer_place(packed, row) * padded
+					    : before.at + t * before.step + row * padded;
 			for (size_t j = 0; j < out; j++)
 				to[row * padded + j] = mask[j] * h[j];
 		}
 	}
 	team_wait(known->team);
-	product->b = (struct rows){masked, pass->batch * padded, padded};
+	product->b = (struct rows){masked, step_rows * padded, padded};
 }
 
 /* dR = M (.) (what would be dR without DropConnect), rows by threads. */
 static void thin_gradient(const struct known *known, const real *from, real *dw)
 {
-	const size_t out = known->packed->out, rows = SLUICE__GATES * known->packed->hidden;
+	const size_t out = known->layer->recurrent_depth, rows = SLUICE__GATES * known->packed->hidden;
 	const struct sluice__range own = sluice__share(rows, known->team->index, known->team->count);
 	for (size_t row = own.first; row < own.last; row++)
 		for (size_t first = 0; first < out; first += 4) {
@@ -120,15 +153,16 @@ static void recurrent_gradient(const struct known *known)
 	struct gradient_product product = gates_product(known, known->packed->options->no_recurrent_weights);
 	real *dw = parameters_at(known->pass, known->layer->weight_hh[known->direction]);
 	see_h(known, &product);
-	product.width = product.dw_row = known->packed->out;
+	product.dw_row = known->layer->recurrent_depth;
 	product.dw = dw;
 	if (thins) {
 		product.dw = pass_piece(known->pass, known->pass->plan->map.drecurrent[known->direction]);
 		product.add = false;
 	}
-	multiply(known, &product);
+	const struct seen all = {&known->layer->recurrent, known->packed->out, 0, known->packed->out};
+	convolve(known, &known->packed->recurrent, &all, &product);
 	if (thins)
-		thin_gradient(known, product.dw, dw);
+		thin_gradient(known, pass_piece(known->pass, known->pass->plan->map.drecurrent[known->direction]), dw);
 }
 
 static void input_gradient(const struct known *known)
@@ -138,13 +172,14 @@ static void input_gradient(const struct known *known)
 		return;
 	struct rows input[MOST_SEGMENTS];
 	sluice__pass_segments(known->pass, known->index, known->direction, input);
-	product.dw_row = known->layer->inputs;
 	for (size_t each = 0; each < known->packed->segments; each++) {
-		product.b = input[each];
-		product.width = known->packed->segment[each].width;
-		product.dw = parameters_at(known->pass, known->layer->weight_ih[known->direction]) +
-			     known->packed->segment[each].first;
-		multiply(known, &product);
+		const struct segment *segment = &known->packed->segment[each];
+		const struct seen seen = {&known->layer->input, known->layer->inputs, segment->first, segment->width};
+		struct gradient_product part = product;
+		part.b = input[each];
+		part.dw_row = known->layer->input_depth;
+		part.dw = parameters_at(known->pass, known->layer->weight_ih[known->direction]);
+		convolve(known, &known->packed->input, &seen, &part);
 	}
 }
 
@@ -155,20 +190,23 @@ static void full_gradient(const struct known *known, struct history e)
 	const unsigned lacking = known->packed->options->no_peepholes;
 	const unsigned waiting = known->packed->split ? SLUICE_GATE_O : 0;
 	struct gradient_product product = gates_product(known, lacking | waiting);
-	product.b = (struct rows){history_before(&known->record.c, 0), known->pass->batch * padded, padded};
-	product.width = product.dw_row = hidden;
+	product.b = (struct rows){history_before(&known->record.c, 0), layer_rows(known->pass, known->packed) * padded,
+				  padded};
+	product.dw_row = known->layer->memory_depth;
 	product.dw = parameters_at(known->pass, known->layer->peephole_at[known->direction]);
 	replace_cuts(known, known->layer->c[known->direction], &product);
-	multiply(known, &product);
+	struct gradient_product output = product;
+	const struct seen all = {&known->layer->memory, hidden, 0, hidden};
+	convolve(known, &known->packed->memory, &all, &product);
 	if (!waiting || (sluice__layer_absent(known->packed->options, lacking) & SLUICE_GATE_O))
 		return;
-	product.a.at += 3 * product.a_gate;
-	product.gates = 1;
-	product.absent = 0;
-	product.b.at = history_at(&e, 0);
-	product.cuts = NULL;
-	product.dw += 3 * hidden * hidden;
-	multiply(known, &product);
+	output.a.at += 3 * output.a_gate;
+	output.gates = 1;
+	output.absent = 0;
+	output.b.at = history_at(&e, 0);
+	output.cuts = NULL;
+	output.dw += 3 * hidden * known->layer->memory_depth;
+	convolve(known, &known->packed->memory, &all, &output);
 }
 
 /* Sums that the cell kernel has made on the way: rows of H, rows that are absent stay or become zero. */
@@ -184,6 +222,25 @@ static void copy_sums(const struct known *known, const real *sums, size_t rows, 
 		}
 }
 
+/* Sums [place][gate][unit] to [4H,places]. */
+static void element_gradient(const struct known *known, const real *sums)
+{
+	const struct packed_layer *packed = known->packed;
+	const unsigned absent = sluice__layer_absent(packed->options, packed->options->no_peepholes);
+	const struct sluice__range own =
+		sluice__share(SLUICE__GATES * packed->hidden, known->team->index, known->team->count);
+	real *to = parameters_at(known->pass, known->layer->peephole_at[known->direction]);
+	for (size_t row = own.first; row < own.last; row++) {
+		const size_t gate = row / packed->hidden, unit = row % packed->hidden;
+		for (size_t place = 0; place < packed->places; place++) {
+			real *at = to + row * packed->places + place;
+			const real sum =
+				absent >> gate & 1 ? 0 : sums[(place * SLUICE__GATES + gate) * packed->span + unit];
+			*at = accumulates(known->pass) ? *at + sum : sum;
+		}
+	}
+}
+
 static void bias_gradient(const struct known *known)
 {
 	const struct pass *pass = known->pass;
@@ -192,10 +249,12 @@ static void bias_gradient(const struct known *known)
 	for (size_t gate = 0; gate < SLUICE__GATES; gate++) {
 		real *to = parameters_at(pass, known->layer->bias_at[known->direction]) + gate * hidden;
 		const size_t row = SLUICE__GATES * span;
+		const size_t step_rows = layer_rows(pass, known->packed);
 		const struct sum sum = {.steps = pass->steps,
-					.batch = pass->batch,
+					.batch = step_rows,
 					.when = pass->when,
-					.a = {known->da + gate * span, pass->batch * row, row},
+					.places = known->packed->places,
+					.a = {known->da + gate * span, step_rows * row, row},
 					.width = hidden,
 					.add = accumulates(pass),
 					.total = to};
@@ -211,9 +270,10 @@ static void projection_gradient(const struct known *known)
 	const struct pass *pass = known->pass;
 	const struct workspace_map *map = &pass->plan->map;
 	const size_t out_padded = known->packed->out_padded, padded = known->packed->padded;
-	struct gradient_product product = product_of(pass, known->team);
-	product.a = (struct rows){pass_piece(pass, map->dr[known->direction]), pass->batch * out_padded, out_padded};
-	product.b = (struct rows){pass_piece(pass, map->qs[known->direction]), pass->batch * padded, padded};
+	struct gradient_product product = product_of(pass, known->packed->places, known->team);
+	const size_t rows = layer_rows(pass, known->packed);
+	product.a = (struct rows){pass_piece(pass, map->dr[known->direction]), rows * out_padded, out_padded};
+	product.b = (struct rows){pass_piece(pass, map->qs[known->direction]), rows * padded, padded};
 	product.gates = 1;
 	product.height = known->packed->out;
 	product.width = product.dw_row = known->packed->hidden;
@@ -261,6 +321,8 @@ void sluice__parameters_direction(struct pass *pass, size_t index, size_t direct
 	input_gradient(&known);
 	if (known.layer->bias)
 		bias_gradient(&known);
+	if (options->peephole == SLUICE_PEEPHOLE_ELEMENT)
+		element_gradient(&known, sums);
 	if (options->peephole == SLUICE_PEEPHOLE_DIAGONAL)
 		copy_sums(&known, sums, SLUICE__GATES, sluice__layer_absent(options, options->no_peepholes),
 			  parameters_at(pass, known.layer->peephole_at[direction]));
@@ -269,7 +331,7 @@ void sluice__parameters_direction(struct pass *pass, size_t index, size_t direct
 	if (options->projection)
 		projection_gradient(&known);
 	if (known.layer->slopes)
-		copy_sums(&known, sums + SLUICE__GATES * packed->span, SLUICE__SLOPES, 0,
+		copy_sums(&known, sums + places_of_sums(packed) * SLUICE__GATES * packed->span, SLUICE__SLOPES, 0,
 			  parameters_at(pass, known.layer->slopes_at[direction]));
 	if (options->learned_start)
 		start_gradient(&known);
@@ -290,17 +352,18 @@ void sluice__parameters_readout(struct pass *pass, const struct team *team)
 {
 	const struct sluice__network *network = pass->prepared->network;
 	const struct packed_layer *packed = &pass->plan->layers[network->layer_count - 1];
-	struct gradient_product product = product_of(pass, team);
+	const size_t places = packed->places;
+	struct gradient_product product = product_of(pass, places, team);
 	if (!pass_has_dy(pass)) {
 		clear_readout(pass, team);
 		return;
 	}
-	product.count = pass->when->shown ? pass->when->shown_count : pass->steps * pass->batch;
-	product.places = pass->when->shown;
+	product.count = (pass->when->shown ? pass->when->shown_count : pass->steps * pass->batch) * places;
+	product.cells = pass->when->shown;
 	if (pass->run->last_only) {
 		sluice__forward_gather_last(pass, team);
-		product.count = pass_present(pass);
-		product.places = NULL;
+		product.count = pass_present(pass) * places;
+		product.cells = NULL;
 	}
 	product.a = sluice__pass_dy(pass, 0);
 	product.gates = 1;
@@ -313,8 +376,9 @@ void sluice__parameters_readout(struct pass *pass, const struct team *team)
 		sluice__matrix_gradient(&pass->plan->kernels, team, &product);
 	}
 	const struct sum sum = {.steps = pass_y_steps(pass),
-				.batch = pass_y_batch(pass),
+				.batch = pass_y_batch(pass) * places,
 				.when = pass_y_schedule(pass),
+				.places = places,
 				.a = product.a,
 				.width = network->outputs,
 				.add = product.add,

@@ -31,10 +31,10 @@ struct record sluice__pass_record(const struct pass *pass, size_t layer, size_t 
 		record.arguments =
 			kept && tape.arguments ? tape.arguments : pass_piece(pass, map->arguments[direction]);
 	record.h = history_of(pass, layer, direction, kept ? tape.h : pass_piece(pass, map->h[layer % 2][direction]),
-			      pass->batch * packed->out_padded);
+			      layer_rows(pass, packed) * packed->out_padded);
 	if (tape.c || backward)
 		record.c = history_of(pass, layer, direction, tape.c ? tape.c : pass_piece(pass, map->c[direction]),
-				      pass->batch * packed->padded);
+				      layer_rows(pass, packed) * packed->padded);
 	else
 		record.c = (struct history){pass_piece(pass, map->c[direction]), 0, 0};
 	return record;
@@ -43,14 +43,14 @@ struct record sluice__pass_record(const struct pass *pass, size_t layer, size_t 
 /* A caller's array as reals: his own memory, or the copy at `copy` of the workspace. */
 static struct rows reals_of(const struct pass *pass, const struct array *array, size_t copy)
 {
-	const size_t width = array->width;
+	const size_t width = array->width, place = width / array->places;
 	if (!array_direct(pass, array))
-		return (struct rows){pass_piece(pass, copy), pass->batch * width, width};
+		return (struct rows){pass_piece(pass, copy), pass->batch * width, place};
 	if (array->steps)
-		return (struct rows){array->steps[0], 0, array->row};
-	if (pass->prepared->limits.batch_major && !array->last)
+		return (struct rows){array->steps[0], 0, array->places > 1 ? place : array->row};
+	if (pass->prepared->limits.batch_major && !array->last && array->places == 1)
 		return (struct rows){array->at, width, pass->steps * width};
-	return (struct rows){array->at, pass->batch * width, width};
+	return (struct rows){array->at, pass->batch * width, place};
 }
 
 struct rows sluice__pass_x(const struct pass *pass)
@@ -102,11 +102,11 @@ struct rows sluice__pass_input(const struct pass *pass, size_t layer, size_t res
 	const struct packed_layer *before = &pass->plan->layers[layer - 1];
 	if (sluice__pass_input_made(pass, layer)) {
 		const size_t row = before->results * before->out_padded;
-		return (struct rows){sluice__pass_made(pass, layer) + result * before->out_padded, pass->batch * row,
-				     row};
+		return (struct rows){sluice__pass_made(pass, layer) + result * before->out_padded,
+				     layer_rows(pass, before) * row, row};
 	}
-	return (struct rows){sluice__pass_record(pass, layer - 1, result).h.time, pass->batch * before->out_padded,
-			     before->out_padded};
+	return (struct rows){sluice__pass_record(pass, layer - 1, result).h.time,
+			     layer_rows(pass, before) * before->out_padded, before->out_padded};
 }
 
 void sluice__pass_segments(const struct pass *pass, size_t layer, size_t direction, struct rows input[MOST_SEGMENTS])
@@ -137,19 +137,27 @@ static void load_columns(struct columns columns, const real *from, real *to)
 void sluice__pass_load_initial(const struct pass *pass, size_t layer, size_t direction, size_t at,
 			       struct columns columns, const struct history *to, size_t padded)
 {
+	const size_t places = pass->plan->layers[layer].places;
 	for (size_t row = 0; row < pass_present(pass); row++) {
 		const size_t t = pass_end_of(pass, layer, direction, row, false);
-		load_columns(columns, pass_initial(pass, row) + at, history_before(to, t) + row * padded);
+		const real *from = pass_initial(pass, row) + at;
+		real *before = history_before(to, t) + row * places * padded;
+		for (size_t place = 0; place < places; place++)
+			load_columns(columns, from + place * padded, before + place * padded);
 	}
 }
 
-void sluice__pass_load_final(const struct pass *pass, size_t at, struct columns columns, real *to, size_t padded)
+void sluice__pass_load_final(const struct pass *pass, size_t layer, size_t at, struct columns columns, real *to,
+			     size_t padded)
 {
 	const real *state = pass->gradients->dfinal;
-	const size_t state_row = pass->prepared->network->state_row;
-	for (size_t row = 0; row < pass->batch; row++)
-		load_columns(columns, state ? state + pass_caller_row(pass, row) * state_row + at : NULL,
-			     to + row * padded);
+	const size_t state_row = pass->prepared->network->state_row, places = pass->plan->layers[layer].places;
+	for (size_t row = 0; row < pass->batch; row++) {
+		const real *from = state ? state + pass_caller_row(pass, row) * state_row + at : NULL;
+		for (size_t place = 0; place < places; place++)
+			load_columns(columns, from ? from + place * padded : NULL,
+				     to + (row * places + place) * padded);
+	}
 }
 
 struct columns sluice__pass_columns(const struct pass *pass, size_t width, size_t first, size_t last)

@@ -42,9 +42,13 @@ struct rows {
 struct product {
 	size_t first, last, batch;
 	const struct schedule *when; /* NULL, or without lengths: every row has every step */
+	size_t places;               /* rows of one sequence in a step; 0: 1 */
 	struct rows a;
 	size_t depth, width;
 	const void *panels; /* over width columns */
+	size_t panel_depth; /* of the panels, if they are deeper than this product, which begins at panel_first; else 0
+			     */
+	size_t panel_first;
 	sluice_dtype type;
 	const real *bias; /* padded to vectors; NULL: zero */
 	bool add;
@@ -69,10 +73,12 @@ static inline void team_wait(const struct team *team)
 /* dw[gate*height + m][n] (+)= sum over all rows of a[row][gate*a_gate + m] b[row][n], in order of the rows; every
  * thread of the team calls it. */
 struct gradient_product {
-	size_t count, batch;  /* rows */
-	const size_t *places; /* [count] step * batch + sequence of each; NULL: 0 .. count-1 */
-	struct rows a, b;
-	const uint8_t *cuts; /* by place: b is `start` there; NULL: nowhere */
+	size_t count, batch;         /* rows */
+	size_t places;               /* rows of one sequence in a step; 0: 1 */
+	const size_t *cells;         /* step * (batch / places) + sequence of those that count; NULL: all */
+	struct rows a, b;            /* a, in steps of `batch` rows; b likewise, or what is gathered from */
+	const struct gather *gather; /* NULL: columns are those of b */
+	const uint8_t *cuts;         /* by step and sequence: b is `start` there; NULL: nowhere */
 	const real *start;
 	size_t gates, a_gate;
 	unsigned absent;      /* bit k: dw of gate k is zero, and left alone when added to */
@@ -88,13 +94,58 @@ void sluice__matrix_gradient(const struct sluice__kernels *kernels, const struct
 /* total[j] (+)= sum over all rows of a[row][j] for j below width, in order of the steps, by the threads of the team. */
 struct sum {
 	size_t steps, batch;
-	const struct schedule *when; /* as of a product */
+	const struct schedule *when; /* as of a product, and so is the next */
+	size_t places;
 	struct rows a;
 	size_t width;
 	bool add;
 	real *total;
 };
 void sluice__matrix_sum(const struct sluice__kernels *kernels, const struct team *team, const struct sum *sum);
+
+/* --- convolution.c: products over images --- */
+
+/* Patches of images: for a place the channels of all the places that its taps read, zeros where they read nothing. */
+struct gather {
+	const int32_t *table; /* [places][taps] */
+	size_t taps, places, places_from;
+	size_t channels, row; /* row: reals from place to place of an image */
+};
+struct gather sluice__gather_of(const struct cpu_plan *plan, const struct packed_layer *packed, const struct taps *taps,
+				bool back, size_t channels, size_t row);
+
+/* Some columns, counted over taps and their channels, of a place's patch. */
+void sluice__gather_columns(const struct gather *gather, const real *image, size_t place, size_t column, size_t count,
+			    real *to);
+
+/* c (+)= patches panels + bias; row r is place r % places of image r / places. */
+struct convolution {
+	struct gather gather;
+	const real *images;
+	const void *panels; /* [taps][channels] deep */
+	sluice_dtype type;
+	size_t width;
+	const real *bias; /* padded to vectors; NULL: zero */
+	bool add;
+	real *c;
+	size_t c_row;
+	bool c_padded;
+};
+
+/* Each thread of the team some rows; returns before others are done. */
+struct pass;
+void sluice__convolve(const struct pass *pass, const struct convolution *convolution, size_t direction, size_t rows,
+		      const struct team *team);
+
+/* Channels first .. first+channels-1 of `all` that a window sees. */
+struct seen {
+	const struct sluice__window *window;
+	size_t all, first, channels;
+};
+
+/* dw [rows,taps,channels of a group] (+)= what it has of a gradient [rows,taps,channels seen]. */
+void sluice__convolution_take(const struct seen *seen, size_t hidden, size_t rows, const real *dense, bool add,
+			      real *dw, const struct team *team);
 
 /* --- pass.c: where the data of one call lie --- */
 
@@ -124,6 +175,29 @@ static inline size_t pass_rows(const struct pass *pass, size_t t)
 static inline size_t pass_caller_row(const struct pass *pass, size_t row)
 {
 	return pass->when->order ? pass->when->order[row] : row;
+}
+
+/* Rows of a layer in a step: those of the run, times the places of its images. Row r is place r % places of row r /
+ * places of the run. Below, "rows" of a layer are these. */
+static inline size_t layer_rows(const struct pass *pass, const struct packed_layer *packed)
+{
+	return pass->batch * packed->places;
+}
+
+static inline size_t layer_rows_at(const struct pass *pass, const struct packed_layer *packed, size_t t)
+{
+	return pass_rows(pass, t) * packed->places;
+}
+
+/* The row of the run, and the place in its image, of a layer's row. */
+static inline size_t layer_sequence(const struct packed_layer *packed, size_t row)
+{
+	return packed->images ? row / packed->places : row;
+}
+
+static inline size_t layer_place(const struct packed_layer *packed, size_t row)
+{
+	return packed->images ? row % packed->places : 0;
 }
 
 /* Rows that have any step: 0 .. result-1. */
@@ -277,20 +351,28 @@ struct array {
 	const void *const *steps; /* NULL: in one piece */
 	size_t width, row;        /* row: elements from row to row of a step, if `steps` */
 	bool last;                /* one row for each sequence, of no step */
+	size_t places;            /* among which a row is divided; 0: 1 */
 };
 static inline struct array array_x(const struct pass *pass)
 {
-	const size_t inputs = pass->prepared->network->inputs, row = pass->run->x_row;
-	return (struct array){pass->run->x, pass->run->x_steps, inputs, row ? row : inputs, false};
+	const struct sluice__network *network = pass->prepared->network;
+	const size_t width = network->x_width, row = pass->run->x_row;
+	return (struct array){
+		pass->run->x, pass->run->x_steps, width, row ? row : width, false, sluice__places(network->image)};
 }
 
 static inline struct array array_y(const struct pass *pass, size_t result)
 {
 	const sluice_run *run = pass->run;
-	const size_t outputs = pass->prepared->network->outputs, row = run->y_row ? run->y_row : outputs;
+	const struct sluice__network *network = pass->prepared->network;
+	const size_t width = network->y_width, row = run->y_row ? run->y_row : width;
 	void *const *steps = result ? run->y_reverse_steps : run->y_steps;
-	return (struct array){result ? run->y_reverse : run->y, (const void *const *)steps, outputs, row,
-			      run->last_only != 0};
+	return (struct array){result ? run->y_reverse : run->y,
+			      (const void *const *)steps,
+			      width,
+			      row,
+			      run->last_only != 0,
+			      network->y_places};
 }
 
 struct array sluice__array_dx(const struct pass *pass);
@@ -304,6 +386,10 @@ static inline bool array_given(const struct array *array)
 static inline bool array_direct(const struct pass *pass, const struct array *array)
 {
 	const bool one = pass->steps == 1 || array->last;
+	/* Places of neighbouring rows follow each other, too. */
+	const bool adjoin = array->steps ? array->row == array->width : one || !pass->prepared->limits.batch_major;
+	if (array->places > 1 && !adjoin)
+		return false;
 	return !pass->plan->widens_data && !pass->when->order && (one || (!array->steps && !pass->when->packed));
 }
 
@@ -353,12 +439,15 @@ static inline const real *pass_initial(const struct pass *pass, size_t row)
 	return (const real *)pass->run->initial_state + pass_slot(pass, row) * pass->prepared->network->state_row;
 }
 
-/* These columns of the states before every row's first step, from offset `at` of a row of state, into a history. */
+/* These columns, at every place, of the states before every row's first step, from offset `at` of a row of state, into
+ * a history. */
 void sluice__pass_load_initial(const struct pass *pass, size_t layer, size_t direction, size_t at,
 			       struct columns columns, const struct history *to, size_t padded);
 
-/* These columns of a [N,padded] array from offset `at` of dfinal's rows, or zero where there is none. */
-void sluice__pass_load_final(const struct pass *pass, size_t at, struct columns columns, real *to, size_t padded);
+/* These columns, at every place, of a [rows,padded] array from offset `at` of dfinal's rows, or zero where there is
+ * none. */
+void sluice__pass_load_final(const struct pass *pass, size_t layer, size_t at, struct columns columns, real *to,
+			     size_t padded);
 
 /* Calls work for every direction of a layer: two directions go to two halves of the team where there are two threads,
  * else one after the other. Returns when the whole team has done it. */
@@ -477,6 +566,18 @@ void sluice__advance_place_input(const struct strip *strip, const struct rows x[
 
 /* h = clip(P q) for the strip's columns, between two meetings of the team: q [rows,padded] is everybody's work. */
 void sluice__advance_project(const struct strip *strip, size_t rows, const real *q, real *h, size_t h_row,
+			     const struct team *team);
+
+/* Start values of all steps: the bias plus the convolution of x, by its segments; each thread some rows. */
+void sluice__convolve_input(const struct strip *strip, const struct rows input[MOST_SEGMENTS], real *gates,
+			    const struct team *team);
+
+/* The products and the kernel of a step of images, each thread some rows with all of their units. */
+void sluice__convolve_step(const struct strip *strip, const struct rows *h, const struct moment *moment,
+			   struct sluice__step *job, const struct team *team);
+
+/* The output gate's product of a split step with all of e: waiting [rows,padded] += V_o e. */
+void sluice__convolve_memory(const struct strip *strip, size_t rows, const real *e, real *waiting,
 			     const struct team *team);
 
 /* Rounds the strip's columns of h to the data type. */

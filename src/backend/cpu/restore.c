@@ -4,34 +4,41 @@
 #include <string.h>
 
 /* Widens these columns of all rows of the tape that there are. */
-static void widen_columns(const struct pass *pass, size_t row_width, size_t first, size_t count, const void *from,
-			  real *to)
+static void widen_columns(const struct pass *pass, const struct packed_layer *packed, size_t row_width, size_t first,
+			  size_t count, const void *from, real *to)
 {
 	const sluice_dtype type = pass->prepared->limits.tape;
 	const size_t bytes = sluice__dtype_bytes(type);
 	for (size_t t = 0; t < pass->steps; t++)
-		for (size_t row = 0; row < pass_rows(pass, t); row++) {
-			const size_t at = (t * pass->batch + row) * row_width + first;
+		for (size_t row = 0; row < layer_rows_at(pass, packed, t); row++) {
+			const size_t at = (t * layer_rows(pass, packed) + row) * row_width + first;
 			pass->plan->kernels.widen(type, count, (const char *)from + at * bytes, to + at);
 		}
 }
 
 /* --- h --- */
 
+/* The first column of a row's c in the run's array of all c. */
+static size_t c_column(const struct strip *strip, size_t row)
+{
+	const struct sluice__layer *layer = &strip->pass->prepared->network->layers[strip->layer];
+	return layer->c_column[strip->direction] + layer_place(strip->packed, row) * layer->hidden;
+}
+
 /* q = o s_c(c) of one step, own columns of [N,padded], from the run's gates and c. */
 static void output_of_run(const struct strip *strip, size_t t, real *q)
 {
 	const struct pass *pass = strip->pass;
 	const struct sluice__network *network = pass->prepared->network;
-	const size_t c_at = network->layers[strip->layer].c_column[strip->direction];
 	const size_t lanes = pass->plan->kernels.lanes, hidden = strip->packed->hidden;
 	const struct columns columns = strip->columns;
 	struct sluice__activation squash = strip->weights->cell.squash;
 	real *o = pass_piece(pass, pass->plan->map.waiting[strip->direction]);
 	if (squash.slopes)
 		squash.slopes += columns.first;
-	for (size_t n = 0; n < pass_rows(pass, t); n++) {
-		real *at = q + n * strip->packed->padded;
+	for (size_t row = 0; row < layer_rows_at(pass, strip->packed, t); row++) {
+		const size_t n = layer_sequence(strip->packed, row), c_at = c_column(strip, row);
+		real *at = q + row * strip->packed->padded;
 		memset(at + columns.first, 0, columns.vectors * sizeof *at);
 		sluice__exchange_load(pass, pass->run->c, network->c_width, t, n, c_at + columns.first, columns.units,
 				      at + columns.first);
@@ -52,12 +59,14 @@ static void hold_h(const struct strip *strip, const struct history *h, size_t t)
 	const struct pass *pass = strip->pass;
 	const struct columns columns = strip->out_columns;
 	const size_t padded = strip->packed->out_padded, first = t * pass->batch;
+	const struct packed_layer *packed = strip->packed;
 	const struct flags *cuts = pass_cuts(pass, strip->layer, strip->direction);
 	const real *start = pass_start(pass) + pass->prepared->network->layers[strip->layer].h[strip->direction];
-	for (size_t row = 0; row < pass_rows(pass, t); row++) {
-		const bool cut = flags_at(cuts, first + row);
-		const real *from = cut ? start : history_before(h, t) + row * padded;
-		if (pass->when->holds.row[first + row])
+	for (size_t row = 0; row < layer_rows_at(pass, packed, t); row++) {
+		const size_t n = layer_sequence(packed, row);
+		const real *from = flags_at(cuts, first + n) ? start + layer_place(packed, row) * padded
+							     : history_before(h, t) + row * padded;
+		if (pass->when->holds.row[first + n])
 			memcpy(history_at(h, t) + row * padded + columns.first, from + columns.first,
 			       columns.units * sizeof(real));
 	}
@@ -72,7 +81,8 @@ static void rebuild_h(const struct strip *strip, const struct history *h, const 
 	const bool projected = packed->options->projection != 0;
 	real *q = pass_piece(pass, pass->plan->map.q[strip->direction]);
 	for (size_t done = 0; done < pass->steps; done++) {
-		const size_t t = pass_step(pass, strip->layer, strip->direction, done), rows = pass_rows(pass, t);
+		const size_t t = pass_step(pass, strip->layer, strip->direction, done),
+			     rows = layer_rows_at(pass, packed, t);
 		real *to = history_at(h, t);
 		output_of_run(strip, t, projected ? q : to);
 		if (projected)
@@ -98,7 +108,7 @@ static void restore_h(struct pass *pass, size_t layer, size_t direction, const s
 		const bool backwards = pass_runs_backwards(pass, layer, direction);
 		const char *from = sluice__pass_tape(pass, layer, direction).h;
 		const size_t before = backwards ? 0 : (size_t)record.h.step;
-		widen_columns(pass, padded, strip.out_columns.first, strip.out_columns.units,
+		widen_columns(pass, strip.packed, padded, strip.out_columns.first, strip.out_columns.units,
 			      from + before * sluice__dtype_bytes(pass->prepared->limits.tape), record.h.time);
 	} else {
 		rebuild_h(&strip, &record.h, team);
@@ -116,7 +126,7 @@ void sluice__restore_input(struct pass *pass, size_t layer, const struct team *t
 	if (!sluice__pass_input_made(pass, layer))
 		return;
 	const struct packed_layer *before = &pass->plan->layers[layer - 1];
-	const size_t width = before->results * before->out_padded, step = pass->batch * width;
+	const size_t width = before->results * before->out_padded, step = layer_rows(pass, before) * width;
 	if (pass->prepared->limits.tape_mode != SLUICE_TAPE_FULL) {
 		sluice__forward_make_input(pass, layer, team);
 	} else if (!pass_tapes_reals(pass)) {
@@ -124,7 +134,7 @@ void sluice__restore_input(struct pass *pass, size_t layer, const struct team *t
 		const sluice_dtype type = pass->prepared->limits.tape;
 		const char *from = sluice__pass_tape(pass, layer, 0).made;
 		for (size_t t = own.first; t < own.last; t++)
-			pass->plan->kernels.widen(type, pass_rows(pass, t) * width,
+			pass->plan->kernels.widen(type, layer_rows_at(pass, before, t) * width,
 						  from + t * step * sluice__dtype_bytes(type),
 						  sluice__pass_made(pass, layer) + t * step);
 		team_wait(team);
@@ -139,17 +149,18 @@ static bool repeats_at_once(const struct strip *strip, const struct rows input[M
 {
 	const struct pass *pass = strip->pass;
 	for (size_t each = 0; each < strip->packed->segments; each++)
-		if (input[each].step != pass->batch * input[each].row)
+		if (input[each].step != pass->batch * strip->packed->places_before * input[each].row)
 			return false;
-	return strip->packed->plain && !pass->run->mask && !pass->when->active && !pass->when->holds.row &&
-	       !pass->when->cuts[0].row;
+	/* Rows of images are whole threads', whose results would meet in that one place. */
+	return strip->packed->plain && !strip->packed->images && !pass->run->mask && !pass->when->active &&
+	       !pass->when->holds.row && !pass->when->cuts[0].row;
 }
 
 /* All steps as rows of one: nothing waits for the step before, and the weights are read once. */
 static void repeat_at_once(const struct strip *strip, const struct record *record, struct moment *moment,
 			   const struct team *team)
 {
-	moment->rows = strip->pass->steps * strip->pass->batch;
+	moment->rows = strip->pass->steps * layer_rows(strip->pass, strip->packed);
 	/* h and c are known: what comes out again may lie in one place. */
 	moment->h_row = moment->c_row = 0;
 	moment->h_before = history_before(&record->h, 0);
@@ -164,7 +175,7 @@ static void repeat_steps(struct strip *strip, const struct record *record, const
 	const struct packed_layer *packed = strip->packed;
 	const struct workspace_map *map = &pass->plan->map;
 	const size_t direction = strip->direction;
-	const bool fused = packed->options->input == SLUICE_INPUT_WEIGHTS;
+	const bool places = packed->options->input != SLUICE_INPUT_WEIGHTS, fused = !places && !packed->images;
 	struct rows input[MOST_SEGMENTS];
 	struct moment moment = {
 		.fused = fused,
@@ -177,8 +188,12 @@ static void repeat_steps(struct strip *strip, const struct record *record, const
 	};
 	sluice__pass_segments(pass, strip->layer, direction, input);
 	sluice__advance_prepare(strip, team);
-	if (!fused)
+	if (places)
 		sluice__advance_place_input(strip, input, pass->steps, record->gates);
+	if (!places && packed->images) {
+		sluice__convolve_input(strip, input, record->gates, team);
+		team_wait(team);
+	}
 	if (repeats_at_once(strip, input)) {
 		memcpy(moment.input, input, sizeof input);
 		moment.start = fused ? NULL : record->gates;
@@ -202,9 +217,9 @@ static void widen_gates(const struct strip *strip, const struct record *record)
 	const size_t width = SLUICE__GATES * pass->plan->kernels.lanes;
 	const size_t gates_row = SLUICE__GATES * strip->packed->padded, first = strip->first * width;
 	const size_t count = (strip->last - strip->first) * width;
-	widen_columns(pass, gates_row, first, count, tape.gates, record->gates);
+	widen_columns(pass, strip->packed, gates_row, first, count, tape.gates, record->gates);
 	if (record->arguments)
-		widen_columns(pass, gates_row, first, count, tape.arguments, record->arguments);
+		widen_columns(pass, strip->packed, gates_row, first, count, tape.arguments, record->arguments);
 }
 
 /* Gates and c from the run's arrays into blocks of units. */
@@ -214,13 +229,14 @@ static void load_gates(const struct strip *strip, const struct record *record)
 	const struct sluice__network *network = pass->prepared->network;
 	const struct sluice__layer *sizes = &network->layers[strip->layer];
 	const size_t lanes = pass->plan->kernels.lanes, hidden = strip->packed->hidden, padded = strip->packed->padded;
-	const size_t c_at = sizes->c_column[strip->direction];
+	const size_t step_rows = layer_rows(pass, strip->packed);
 	const struct columns columns = strip->columns;
-	for (size_t row = 0; row < pass->steps * pass->batch; row++) {
-		const size_t t = row / pass->batch, n = row % pass->batch;
+	for (size_t row = 0; row < pass->steps * step_rows; row++) {
+		const size_t t = row / step_rows, n = layer_sequence(strip->packed, row % step_rows);
+		const size_t c_at = c_column(strip, row % step_rows);
 		if (n >= pass_rows(pass, t))
 			continue;
-		real *c = history_at(&record->c, t) + n * padded + columns.first;
+		real *c = history_at(&record->c, t) + row % step_rows * padded + columns.first;
 		real *gates = record->gates + row * SLUICE__GATES * padded;
 		memset(c, 0, columns.vectors * sizeof *c);
 		memset(gates + SLUICE__GATES * columns.first, 0, SLUICE__GATES * columns.vectors * sizeof *gates);

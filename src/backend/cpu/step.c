@@ -201,8 +201,9 @@ sluice_status sluice__cpu_step(const struct sluice__prepared *prepared, const sl
 			    .steps = 1,
 			    .batch = run->batch,
 			    .when = &sluice__schedule_plain};
-	/* Rows that have no step, or keep their state, are no matter of a stream: sequences know them already. */
-	if (run->lengths || run->batch_sizes || run->holds)
+	/* Rows that have no step, or keep their state, are no matter of a stream: sequences know them already. Nor are
+	 * images, whose steps are long enough. */
+	if (run->lengths || run->batch_sizes || run->holds || prepared->network->images)
 		return sluice__cpu_block(prepared, run);
 	sluice__pass_run(&pass, 1, step);
 	return SLUICE_OK;

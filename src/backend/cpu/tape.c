@@ -11,13 +11,13 @@ static struct piece_sizes sizes_of(const struct cpu_plan *plan, const struct slu
 	const struct packed_layer *packed = &plan->layers[layer];
 	const bool full = limits->tape_mode == SLUICE_TAPE_FULL;
 	const bool made = packed->options->dropout > 0 || packed->options->combination == SLUICE_ADD;
-	const size_t gates = SLUICE__GATES * packed->padded;
+	const size_t gates = SLUICE__GATES * packed->padded * packed->places;
 	return (struct piece_sizes){
 		.gates = full ? gates : 0,
 		.arguments = full && packed->keeps_arguments ? gates : 0,
-		.h = packed->out_padded,
-		.c = packed->padded,
-		.made = full && made ? packed->results * packed->out_padded : 0,
+		.h = packed->out_padded * packed->places,
+		.c = packed->padded * packed->places,
+		.made = full && made ? packed->results * packed->out_padded * packed->places : 0,
 	};
 }
 

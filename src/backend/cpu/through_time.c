@@ -66,13 +66,15 @@ static void store_initial(const struct back *back)
 	const struct sluice__layer *layer = &pass->prepared->network->layers[back->layer];
 	const bool add = pass_accumulates(pass, SLUICE_ACCUMULATE_STATE);
 	const struct columns h = back->out_columns, c = back->columns;
-	for (size_t row = 0; pass->gradients->dinitial && row < pass->batch; row++) {
+	const size_t out_padded = back->packed->out_padded, padded = back->packed->padded;
+	for (size_t row = 0; pass->gradients->dinitial && row < layer_rows(pass, back->packed); row++) {
+		const size_t n = layer_sequence(back->packed, row), place = layer_place(back->packed, row);
 		real *state = (real *)pass->gradients->dinitial +
-			      pass_caller_row(pass, row) * pass->prepared->network->state_row;
-		store_part(state + layer->h[back->direction] + h.first,
-			   back->dh + row * back->packed->out_padded + h.first, h.units, add);
-		store_part(state + layer->c[back->direction] + c.first, back->dc + row * back->packed->padded + c.first,
-			   c.units, add);
+			      pass_caller_row(pass, n) * pass->prepared->network->state_row;
+		store_part(state + layer->h[back->direction] + place * out_padded + h.first,
+			   back->dh + row * out_padded + h.first, h.units, add);
+		store_part(state + layer->c[back->direction] + place * padded + c.first,
+			   back->dc + row * padded + c.first, c.units, add);
 	}
 }
 
@@ -114,13 +116,49 @@ static struct factor factor_of(const struct back *back, const real *a, size_t a_
 	return (struct factor){a, a_row, depth, packed_panels(back->pass->plan, offset), back->pass->plan->panel_type};
 }
 
+/* c (+)= the transpose of a convolution over images of `factor`, whose depth is that of one tap. Threads share rows,
+ * not columns: they wait for each other. */
+static void convolve(const struct back *back, size_t rows, const struct taps *taps, const struct factor *factor,
+		     size_t width, bool add, real *c, size_t c_row, const struct team *team)
+{
+	const struct convolution convolution = {
+		.gather = sluice__gather_of(back->pass->plan, back->packed, taps, true, factor->depth, factor->a_row),
+		.images = factor->a,
+		.panels = factor->panels,
+		.type = factor->type,
+		.width = width,
+		.add = add,
+		.c = c,
+		.c_row = c_row,
+		.c_padded = true,
+	};
+	sluice__convolve(back->pass, &convolution, back->direction, rows, team);
+	team_wait(team);
+}
+
 /* dh of the strip's columns from da of one step: da R. */
-static void multiply_recurrent(const struct back *back, size_t rows, const real *da, bool descending)
+static void multiply_recurrent(const struct back *back, size_t rows, const real *da, bool descending,
+			       const struct team *team)
 {
 	const size_t depth = SLUICE__GATES * back->packed->span;
 	const struct factor factor = {da, depth, depth, back->transposed, back->transposed_type};
-	multiply(back, rows, &factor, back->out_first, back->out_columns, false, descending, back->dh,
-		 back->packed->out_padded);
+	if (back->packed->images)
+		convolve(back, rows, &back->packed->recurrent, &factor, back->packed->out, false, back->dh,
+			 back->packed->out_padded, team);
+	else
+		multiply(back, rows, &factor, back->out_first, back->out_columns, false, descending, back->dh,
+			 back->packed->out_padded);
+}
+
+/* dc of the strip's columns += a V^T. */
+static void multiply_memory(const struct back *back, size_t rows, const struct factor *factor, bool descending,
+			    const struct team *team)
+{
+	const size_t padded = back->packed->padded;
+	if (back->packed->images)
+		convolve(back, rows, &back->packed->memory, factor, back->packed->hidden, true, back->dc, padded, team);
+	else
+		multiply(back, rows, factor, back->first, back->columns, true, descending, back->dc, padded);
 }
 
 static struct sluice__cell_backward cell_of(const struct back *back, size_t t)
@@ -128,9 +166,9 @@ static struct sluice__cell_backward cell_of(const struct back *back, size_t t)
 	const struct pass *pass = back->pass;
 	const struct packed_layer *packed = back->packed;
 	const size_t padded = packed->padded, gates_row = SLUICE__GATES * padded, da_row = SLUICE__GATES * packed->span;
-	const size_t at = t * pass->batch * gates_row;
+	const size_t rows = layer_rows(pass, packed), at = t * rows * gates_row;
 	return (struct sluice__cell_backward){
-		.rows = pass_rows(pass, t),
+		.rows = layer_rows_at(pass, packed, t),
 		.first = back->first,
 		.last = back->last,
 		.cell = packed->standard ? NULL : &back->cell,
@@ -146,7 +184,7 @@ static struct sluice__cell_backward cell_of(const struct back *back, size_t t)
 		.dh_row = packed->out_padded,
 		.dc = back->dc,
 		.dc_row = padded,
-		.da = back->da + t * pass->batch * da_row,
+		.da = back->da + t * rows * da_row,
 		.da_row = da_row,
 		.da_gate = packed->span,
 	};
@@ -154,9 +192,16 @@ static struct sluice__cell_backward cell_of(const struct back *back, size_t t)
 
 /* --- steps where rows begin anew or are held --- */
 
+/* Rows of a layer with flags of their sequences. */
 static bool is_cut(const struct back *back, size_t t, size_t row)
 {
-	return flags_at(pass_cuts(back->pass, back->layer, back->direction), t * back->pass->batch + row);
+	return flags_at(pass_cuts(back->pass, back->layer, back->direction),
+			t * back->pass->batch + layer_sequence(back->packed, row));
+}
+
+static bool is_held(const struct back *back, size_t t, size_t row)
+{
+	return flags_at(&back->pass->when->holds, t * back->pass->batch + layer_sequence(back->packed, row));
 }
 
 /* c before a step some of whose rows come from the start: a copy, own columns. */
@@ -165,9 +210,9 @@ static const real *restarted_c(const struct back *back, size_t t)
 	const struct columns columns = back->columns;
 	const size_t padded = back->packed->padded;
 	real *c = pass_piece(back->pass, back->pass->plan->map.cut_c[back->direction]);
-	for (size_t row = 0; row < pass_rows(back->pass, t); row++) {
-		const real *from =
-			is_cut(back, t, row) ? back->start_c : history_before(&back->record.c, t) + row * padded;
+	for (size_t row = 0; row < layer_rows_at(back->pass, back->packed, t); row++) {
+		const real *from = is_cut(back, t, row) ? back->start_c + layer_place(back->packed, row) * padded
+							: history_before(&back->record.c, t) + row * padded;
 		memcpy(c + row * padded + columns.first, from + columns.first, columns.vectors * sizeof *c);
 	}
 	return c;
@@ -201,23 +246,25 @@ static void add_given(const struct back *back, size_t t)
 	const struct sluice__layer *layer = &network->layers[back->layer];
 	const struct {
 		const void *given;
-		size_t width, column, padded;
+		size_t width, column, units, padded;
 		struct columns own;
 		real *to;
 	} parts[] = {
-		{pass->gradients->dh, network->h_width, layer->h_column[back->direction], back->packed->out_padded,
-		 back->out_columns, back->dh},
-		{pass->gradients->dc, network->c_width, layer->c_column[back->direction], back->packed->padded,
-		 back->columns, back->dc},
+		{pass->gradients->dh, network->h_width, layer->h_column[back->direction], layer->out,
+		 back->packed->out_padded, back->out_columns, back->dh},
+		{pass->gradients->dc, network->c_width, layer->c_column[back->direction], layer->hidden,
+		 back->packed->padded, back->columns, back->dc},
 	};
 	for (size_t each = 0; each < 2; each++)
-		for (size_t row = 0; parts[each].given && row < pass_rows(pass, t); row++)
+		for (size_t row = 0; parts[each].given && row < layer_rows_at(pass, back->packed, t); row++)
 			for (size_t done = 0; done < parts[each].own.units; done += STRETCH) {
 				real given[STRETCH];
 				const size_t rest = parts[each].own.units - done, first = parts[each].own.first + done;
 				const size_t count = rest < STRETCH ? rest : STRETCH;
-				sluice__exchange_load(pass, parts[each].given, parts[each].width, t, row,
-						      parts[each].column + first, count, given);
+				const size_t place = layer_place(back->packed, row) * parts[each].units;
+				sluice__exchange_load(pass, parts[each].given, parts[each].width, t,
+						      layer_sequence(back->packed, row),
+						      parts[each].column + place + first, count, given);
 				add_part(parts[each].to + row * parts[each].padded + first, given, count);
 			}
 }
@@ -228,7 +275,7 @@ static real *dy_at(const struct back *back, size_t t)
 	const struct pass *pass = back->pass;
 	if (!pass_has_dy(pass) && back->layer + 1 == pass->plan->layer_count)
 		return NULL;
-	return pass_dy_of(pass, back->layer) + t * pass->batch * pass_dy_row(pass, back->layer) +
+	return pass_dy_of(pass, back->layer) + t * layer_rows(pass, back->packed) * pass_dy_row(pass, back->layer) +
 	       back->direction * back->packed->out_padded;
 }
 
@@ -241,9 +288,9 @@ static void set_aside(const struct back *back, size_t t)
 	const size_t dy_row = pass_dy_row(back->pass, back->layer);
 	real *held_h = pass_piece(back->pass, map->held_h[back->direction]);
 	real *held_c = pass_piece(back->pass, map->held_c[back->direction]), *dy = dy_at(back, t);
-	for (size_t row = 0; row < pass_rows(back->pass, t); row++) {
+	for (size_t row = 0; row < layer_rows_at(back->pass, back->packed, t); row++) {
 		real *dh = back->dh + row * out_padded + h.first, *dc = back->dc + row * padded + c.first;
-		if (!back->pass->when->holds.row[t * back->pass->batch + row])
+		if (!is_held(back, t, row))
 			continue;
 		memcpy(held_h + row * out_padded + h.first, dh, h.units * sizeof *dh);
 		memcpy(held_c + row * padded + c.first, dc, c.units * sizeof *dc);
@@ -261,9 +308,9 @@ static void take_back(const struct back *back, size_t t)
 	const struct workspace_map *map = &back->pass->plan->map;
 	const struct columns h = back->out_columns, c = back->columns;
 	const size_t out_padded = back->packed->out_padded, padded = back->packed->padded;
-	for (size_t row = 0; row < pass_rows(back->pass, t); row++) {
+	for (size_t row = 0; row < layer_rows_at(back->pass, back->packed, t); row++) {
 		const size_t h_at = row * out_padded + h.first, c_at = row * padded + c.first;
-		if (!back->pass->when->holds.row[t * back->pass->batch + row])
+		if (!is_held(back, t, row))
 			continue;
 		memcpy(back->dh + h_at, pass_piece(back->pass, map->held_h[back->direction]) + h_at,
 		       h.units * sizeof(real));
@@ -286,7 +333,7 @@ static void gradient_of_output(const struct back *back, size_t t, const real *r,
 	real *zone = pass_piece(pass, pass->plan->map.zone_h[back->direction]);
 	if (options->zoneout_h > 0)
 		sluice__noise_zoneout(pass, back->layer, back->direction, t, false, columns, zone, padded);
-	for (size_t row = 0; row < pass_rows(pass, t); row++)
+	for (size_t row = 0; row < layer_rows_at(pass, back->packed, t); row++)
 		for (size_t j = columns.first; j < columns.first + columns.units; j++) {
 			const size_t at = row * padded + j;
 			const real dh = back->dh[at] + (dy ? dy[row * dy_row + j] : 0);
@@ -307,8 +354,9 @@ static void finish_dh(const struct back *back, size_t t, const real *carry)
 	const bool masked = pass_masks_h(pass, back->layer);
 	real *mask = pass_piece(pass, pass->plan->map.mask[back->direction]);
 	if (masked && sluice__noise_mask_changes(pass, back->layer))
-		sluice__noise_mask(pass, back->layer, back->direction, t, pass_rows(pass, t), columns, mask);
-	for (size_t row = 0; row < pass_rows(pass, t); row++)
+		sluice__noise_mask(pass, back->layer, back->direction, t, layer_rows_at(pass, back->packed, t), columns,
+				   mask);
+	for (size_t row = 0; row < layer_rows_at(pass, back->packed, t); row++)
 		for (size_t j = columns.first; j < columns.first + columns.units; j++) {
 			const size_t at = row * padded + j;
 			const real dh = masked ? mask[at] * back->dh[at] : back->dh[at];
@@ -324,7 +372,7 @@ static void split_dc(const struct back *back, size_t t, real *kept)
 	const size_t padded = back->packed->padded;
 	real *zone = pass_piece(pass, pass->plan->map.zone_c[back->direction]);
 	sluice__noise_zoneout(pass, back->layer, back->direction, t, true, columns, zone, padded);
-	for (size_t row = 0; row < pass_rows(pass, t); row++)
+	for (size_t row = 0; row < layer_rows_at(pass, back->packed, t); row++)
 		for (size_t j = columns.first; j < columns.first + columns.units; j++) {
 			const size_t at = row * padded + j;
 			kept[at] = zone[at] * back->dc[at];
@@ -368,7 +416,7 @@ static void cell_step(const struct back *back, struct sluice__cell_backward *job
 		team_wait(team);
 		const struct factor factor = factor_of(back, job->da + 3 * job->da_gate, job->da_row, packed->span,
 						       back->weights->memory_back);
-		multiply(back, job->rows, &factor, back->first, back->columns, true, false, back->dc, packed->padded);
+		multiply_memory(back, job->rows, &factor, false, team);
 		job->parts = SLUICE__CELL_REST;
 	}
 	plan->kernels.cell_backward(job);
@@ -383,7 +431,7 @@ static void step_options(const struct back *back, size_t t, const real *c_before
 	const struct workspace_map *map = &pass->plan->map;
 	const struct packed_layer *packed = back->packed;
 	const sluice_layer *options = packed->options;
-	const size_t direction = back->direction, step = t * pass->batch * packed->out_padded;
+	const size_t direction = back->direction, step = t * layer_rows(pass, packed) * packed->out_padded;
 	struct sluice__cell_backward job = cell_of(back, t);
 	const size_t rows = job.rows;
 	real *dr = pass_piece(pass, map->dr[direction]) + (options->projection ? step : 0);
@@ -408,8 +456,8 @@ static void step_options(const struct back *back, size_t t, const real *c_before
 	if (options->zoneout_c > 0)
 		split_dc(back, t, kept);
 	real *sums = pass_piece(pass, map->sums[direction]);
-	job.dpeephole = options->peephole == SLUICE_PEEPHOLE_DIAGONAL ? sums : NULL;
-	job.dslopes = sums + SLUICE__GATES * packed->span;
+	job.dpeephole = back->cell.peephole ? sums : NULL;
+	job.dslopes = sums + places_of_sums(packed) * SLUICE__GATES * packed->span;
 	cell_step(back, &job, team);
 	if (options->zoneout_c > 0)
 		add_dc(back, rows, kept);
@@ -417,9 +465,9 @@ static void step_options(const struct back *back, size_t t, const real *c_before
 	if (packed->full) {
 		const struct factor factor =
 			factor_of(back, job.da, job.da_row, SLUICE__GATES * packed->span, back->weights->peephole_back);
-		multiply(back, rows, &factor, back->first, back->columns, true, descending, back->dc, packed->padded);
+		multiply_memory(back, rows, &factor, descending, team);
 	}
-	multiply_recurrent(back, rows, job.da, descending);
+	multiply_recurrent(back, rows, job.da, descending, team);
 	if (carry || pass_masks_h(pass, back->layer))
 		finish_dh(back, t, carry);
 }
@@ -433,7 +481,7 @@ static void step_plain(const struct back *back, size_t t, const real *c_before, 
 	job.dy_row = pass_dy_row(back->pass, back->layer);
 	back->pass->plan->kernels.cell_backward(&job);
 	team_wait(team);
-	multiply_recurrent(back, job.rows, job.da, descending);
+	multiply_recurrent(back, job.rows, job.da, descending, team);
 }
 
 /* One step with what is around it: gradients that are given, rows that are held or begin anew. */
@@ -454,7 +502,7 @@ static void step(const struct back *back, size_t t, bool plain, bool descending,
 		step_options(back, t, c_before, descending, team);
 	if (held)
 		take_back(back, t);
-	for (size_t row = 0; cut && row < pass_rows(pass, t); row++)
+	for (size_t row = 0; cut && row < layer_rows_at(pass, back->packed, t); row++)
 		if (is_cut(back, t, row))
 			move_to_start(back, row);
 }
@@ -467,20 +515,22 @@ static void rebuild_e(struct back *back)
 	const size_t lanes = pass->plan->kernels.lanes, padded = packed->padded;
 	const real clip = back->cell.cell_clip;
 	real *e = pass_piece(pass, pass->plan->map.fresh_cs[back->direction]);
-	for (size_t row = 0; row < pass->steps * pass->batch; row++) {
+	const size_t step_rows = layer_rows(pass, packed);
+	for (size_t row = 0; row < pass->steps * step_rows; row++) {
+		const size_t t = row / step_rows, r = row % step_rows;
 		const real *gates = back->record.gates + row * SLUICE__GATES * padded;
-		const real *c = history_before(&back->record.c, row / pass->batch) + row % pass->batch * padded;
-		if (row % pass->batch >= pass_rows(pass, row / pass->batch))
+		const real *c = history_before(&back->record.c, t) + r * padded;
+		if (r >= layer_rows_at(pass, packed, t))
 			continue;
-		if (is_cut(back, row / pass->batch, row % pass->batch))
-			c = back->start_c;
+		if (is_cut(back, t, r))
+			c = back->start_c + layer_place(packed, r) * padded;
 		for (size_t unit = back->first * lanes; unit < back->last * lanes; unit++) {
 			const real *at = gates + unit / lanes * SLUICE__GATES * lanes + unit % lanes;
 			const real fresh = at[lanes] * c[unit] + at[0] * at[2 * lanes];
 			e[row * padded + unit] = fresh > clip ? clip : fresh < -clip ? -clip : fresh;
 		}
 	}
-	back->e = (struct history){e, (ptrdiff_t)(pass->batch * padded), 0};
+	back->e = (struct history){e, (ptrdiff_t)(step_rows * padded), 0};
 }
 
 /* q of all steps, own columns, and with a clip r = P q, into the place of dr. */
@@ -488,31 +538,30 @@ static void rebuild_projection(const struct back *back, const struct team *team)
 {
 	const struct pass *pass = back->pass;
 	const struct packed_layer *packed = back->packed;
-	const size_t lanes = pass->plan->kernels.lanes, padded = packed->padded, rows = pass->steps * pass->batch;
+	const size_t lanes = pass->plan->kernels.lanes, padded = packed->padded, step_rows = layer_rows(pass, packed);
 	real *qs = pass_piece(pass, pass->plan->map.qs[back->direction]);
 	struct sluice__activation squash = back->cell.squash;
 	if (squash.slopes)
 		squash.slopes += back->first * lanes;
-	for (size_t row = 0; row < rows; row++) {
-		const size_t first = back->first * lanes;
+	for (size_t row = 0; row < pass->steps * step_rows; row++) {
+		const size_t first = back->first * lanes, t = row / step_rows, r = row % step_rows;
 		const real *gates = back->record.gates + row * SLUICE__GATES * padded;
 		real *q = qs + row * padded;
-		if (row % pass->batch >= pass_rows(pass, row / pass->batch))
+		if (r >= layer_rows_at(pass, packed, t))
 			continue;
-		pass->plan->kernels.activate(
-			&squash, back->last - back->first,
-			history_at(&back->e, row / pass->batch) + row % pass->batch * padded + first, NULL, q + first);
+		pass->plan->kernels.activate(&squash, back->last - back->first,
+					     history_at(&back->e, t) + r * padded + first, NULL, q + first);
 		for (size_t unit = first; unit < back->last * lanes; unit++)
 			q[unit] *= gates[(unit / lanes * SLUICE__GATES + 3) * lanes + unit % lanes];
 	}
 	team_wait(team);
 	real *r = pass_piece(pass, pass->plan->map.dr[back->direction]);
 	for (size_t t = 0; t < pass->steps && packed->options->projection_clip > 0; t++) {
-		const size_t first = t * pass->batch;
+		const size_t first = t * step_rows;
 		const struct factor factor =
 			factor_of(back, qs + first * padded, padded, packed->hidden, back->weights->projection);
-		multiply(back, pass_rows(pass, t), &factor, back->out_first, back->out_columns, false, false,
-			 r + first * packed->out_padded, packed->out_padded);
+		multiply(back, layer_rows_at(pass, packed, t), &factor, back->out_first, back->out_columns, false,
+			 false, r + first * packed->out_padded, packed->out_padded);
 	}
 }
 
@@ -524,11 +573,11 @@ static void prepare(struct back *back, const struct team *team)
 	const struct workspace_map *map = &pass->plan->map;
 	const size_t direction = back->direction, lanes = pass->plan->kernels.lanes;
 	real *sums = pass_piece(pass, map->sums[direction]);
-	for (size_t each = 0; each < SLUICE__GATES + SLUICE__SLOPES; each++)
+	for (size_t each = 0; each < places_of_sums(packed) * SLUICE__GATES + SLUICE__SLOPES; each++)
 		memset(sums + each * packed->span + back->first * lanes, 0,
 		       (back->last - back->first) * lanes * sizeof *sums);
 	if (pass_masks_h(pass, back->layer) && !sluice__noise_mask_changes(pass, back->layer))
-		sluice__noise_mask(pass, back->layer, direction, 0, pass->batch, back->out_columns,
+		sluice__noise_mask(pass, back->layer, direction, 0, layer_rows(pass, packed), back->out_columns,
 				   pass_piece(pass, map->mask[direction]));
 	if (packed->options->zoneout_c > 0)
 		rebuild_e(back);
@@ -548,8 +597,8 @@ void sluice__through_time(struct pass *pass, size_t layer, size_t direction, con
 	const struct sluice__layer *sizes = &pass->prepared->network->layers[layer];
 	const struct workspace_map *map = &pass->plan->map;
 	const bool plain = back.packed->plain && back.packed->standard && !pass->run->mask;
-	sluice__pass_load_final(pass, sizes->h[direction], back.out_columns, back.dh, back.packed->out_padded);
-	sluice__pass_load_final(pass, sizes->c[direction], back.columns, back.dc, back.packed->padded);
+	sluice__pass_load_final(pass, layer, sizes->h[direction], back.out_columns, back.dh, back.packed->out_padded);
+	sluice__pass_load_final(pass, layer, sizes->c[direction], back.columns, back.dc, back.packed->padded);
 	memset(pass_piece(pass, map->dstart_h[direction]) + back.out_columns.first, 0,
 	       back.out_columns.vectors * sizeof(real));
 	memset(pass_piece(pass, map->dstart_c[direction]) + back.columns.first, 0, back.columns.vectors * sizeof(real));
@@ -561,6 +610,6 @@ void sluice__through_time(struct pass *pass, size_t layer, size_t direction, con
 			step(&back, t, plain, done % 2 != 0, team);
 	}
 	store_initial(&back);
-	for (size_t row = 0; !pass->run->initial_state && row < pass->batch; row++)
+	for (size_t row = 0; !pass->run->initial_state && row < layer_rows(pass, back.packed); row++)
 		move_to_start(&back, row);
 }
