@@ -61,6 +61,7 @@ struct subject {
 	sluice_gradients gradients;
 	char *x;
 	size_t h_width, c_width; /* of all h, of all c side by side */
+	size_t x_row;            /* numbers of one row of x */
 	size_t place;            /* in the ring */
 	double consumed;         /* a sum of outputs, so that none is computed for nothing */
 	struct {
@@ -128,7 +129,7 @@ static int run_step(void *argument)
 {
 	struct subject *subject = argument;
 	subject->place = (subject->place + 1) % RING;
-	subject->run.x = subject->x + subject->place * subject->problem.batch * subject->problem.inputs *
+	subject->run.x = subject->x + subject->place * subject->problem.batch * subject->x_row *
 					      sluice__storage_bytes(subject->setting.data);
 	sluice_status status = sluice_step(subject->plan, &subject->run);
 	consume(subject, subject->run.y, subject->setting.data);
@@ -137,7 +138,7 @@ static int run_step(void *argument)
 
 /* ---------------------------------------------------------------------------------------------- preparation ---- */
 
-/* Widths of a run's arrays of all h and all c. */
+/* Widths of a run's arrays of x, all h and all c. */
 static sluice_status find_widths(struct subject *subject)
 {
 	struct sluice__network network;
@@ -146,6 +147,7 @@ static sluice_status find_widths(struct subject *subject)
 		return status;
 	subject->h_width = network.h_width;
 	subject->c_width = network.c_width;
+	subject->x_row = network.x_row;
 	sluice__network_destroy(&network);
 	return SLUICE_OK;
 }
@@ -182,7 +184,7 @@ static sluice_status create_data(struct subject *subject, const struct values *v
 {
 	const struct sluice__problem *problem = &subject->problem;
 	const size_t steps = values->step ? 1 : problem->steps, rows = steps * problem->batch;
-	const size_t x_count = (values->step ? RING : 1) * rows * problem->inputs;
+	const size_t x_count = (values->step ? RING : 1) * rows * subject->x_row;
 	const size_t y_count = rows * sluice_model_outputs(subject->model);
 	sluice_run *run = &subject->run;
 	*run = (sluice_run)SLUICE_RUN_INIT;
@@ -223,7 +225,7 @@ static sluice_status create_gradients(struct subject *subject)
 		run->tape = take(subject, sluice_plan_tape_size(subject->plan, problem->steps), 1);
 	}
 	gradients->dy = take_random(subject, "dy", y_count);
-	gradients->dx = take(subject, rows * problem->inputs, bytes);
+	gradients->dx = take(subject, rows * subject->x_row, bytes);
 	gradients->dparameters = take(subject, parameters, bytes == 8 ? bytes : sizeof(float));
 	gradients->dinitial = take(subject, sluice_plan_state_size(subject->plan, problem->batch), 1);
 	if (!(outputs ? run->c && run->gates : run->tape != NULL) || !gradients->dy || !gradients->dx ||
