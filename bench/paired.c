@@ -10,6 +10,16 @@
 
 /* ---------------------------------------------------------------------------------------------------- benches ---- */
 
+/* Places of the images that a layer puts out, of x for layer = layers; 1 without images. */
+static size_t places_of(const struct bench *bench, size_t layer)
+{
+	size_t height = 0, width = 0;
+
+	if (sluice_model_image(bench->model, layer, &height, &width) != SLUICE_OK || !height)
+		return 1;
+	return height * width;
+}
+
 static sluice_status plan_create(struct bench *bench, int single, int training)
 {
 	sluice_plan_options options = SLUICE_PLAN_OPTIONS_INIT;
@@ -23,6 +33,7 @@ static sluice_status plan_create(struct bench *bench, int single, int training)
 	options.batch = bench->problem.batch;
 	options.training = training;
 	options.tape_mode = bench->problem.tape_mode;
+	bench->inputs = bench->problem.inputs * places_of(bench, bench->problem.layers);
 	bench->outputs = sluice_model_outputs(bench->model);
 	return sluice_plan_create(bench->model, &options, &bench->plan);
 }
@@ -81,12 +92,14 @@ float *bench_random(struct bench *bench, const char *name, size_t count)
 static sluice_status tape_create(struct bench *bench, struct pass *pass)
 {
 	const struct sluice__problem *problem = &bench->problem;
-	const size_t cells = problem->steps * problem->batch * problem->hidden * problem->layers;
+	size_t cells = 0;
 
 	if (problem->tape_mode != SLUICE_TAPE_OUTPUTS) {
 		pass->run.tape = bench_take(bench, sluice_plan_tape_size(bench->plan, problem->steps), 1);
 		return pass->run.tape ? SLUICE_OK : SLUICE_OUT_OF_MEMORY;
 	}
+	for (size_t layer = 0; layer < problem->layers; layer++)
+		cells += problem->steps * problem->batch * problem->hidden * places_of(bench, layer);
 	pass->run.gates = bench_take(bench, 4 * cells, sizeof(float));
 	pass->run.c = bench_take(bench, cells, sizeof(float));
 	return pass->run.gates && pass->run.c ? SLUICE_OK : SLUICE_OUT_OF_MEMORY;
@@ -101,7 +114,7 @@ static sluice_status gradients_create(struct bench *bench, struct pass *pass)
 	sluice_model_parameters(bench->model, &parameters);
 	*gradients = (sluice_gradients)SLUICE_GRADIENTS_INIT;
 	gradients->dy = bench_random(bench, "dy", rows * bench->outputs);
-	gradients->dx = bench_take(bench, rows * problem->inputs, sizeof(float));
+	gradients->dx = bench_take(bench, rows * bench->inputs, sizeof(float));
 	gradients->dparameters = bench_take(bench, parameters, sizeof(float));
 	if (!gradients->dy || !gradients->dx || !gradients->dparameters)
 		return SLUICE_OUT_OF_MEMORY;
@@ -114,7 +127,7 @@ sluice_status pass_create(struct bench *bench, int backward, struct pass *out)
 	size_t rows = problem->steps * problem->batch;
 
 	*out = (struct pass){.bench = bench, .run = SLUICE_RUN_INIT, .backward = backward};
-	out->run.x = bench_random(bench, "x", rows * problem->inputs);
+	out->run.x = bench_random(bench, "x", rows * bench->inputs);
 	out->run.y = bench_take(bench, rows * bench->outputs, sizeof(float));
 	out->run.workspace = bench_take(bench, sluice_plan_workspace_size(bench->plan), 1);
 	if (!out->run.x || !out->run.y || !out->run.workspace)

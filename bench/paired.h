@@ -16,7 +16,7 @@ struct bench {
 	sluice_context *context;
 	sluice_model *model;
 	sluice_plan *plan;
-	size_t outputs;
+	size_t inputs, outputs; /* numbers of a row of x and of y: of images all of their places */
 	struct {
 		void *memory;
 		size_t bytes;
