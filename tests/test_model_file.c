@@ -60,7 +60,16 @@ static void expect_same(const sluice_model *one, const sluice_model *two)
 		assert_int_equal(a->layers[k].direction, b->layers[k].direction);
 		assert_int_equal(a->layers[k].no_bias, b->layers[k].no_bias);
 		assert_true(a->layers[k].dropout == b->layers[k].dropout);
+		assert_int_equal(a->layers[k].peephole, b->layers[k].peephole);
+#define SAME(convolution) \
+	assert_memory_equal(&a->layers[k].convolution, &b->layers[k].convolution, sizeof(sluice_convolution))
+		SAME(input_convolution);
+		SAME(recurrent_convolution);
+		SAME(memory_convolution);
+#undef SAME
 	}
+	assert_int_equal(a->image_height, b->image_height);
+	assert_int_equal(a->image_width, b->image_width);
 	assert_int_equal(one_count, two_count);
 	assert_memory_equal(p, q, one_count * sizeof(*p));
 }
@@ -79,17 +88,13 @@ static void test_round_trip(void **state)
 	assert_int_equal(fixture_entries(), 1);
 }
 
-/* A model without read-out, each of its tensors with numbers of its own. */
-static sluice_model *layers_model(size_t inputs, size_t count, const sluice_layer *layers)
+/* A model each of whose tensors has numbers of its own. */
+static sluice_model *numbered_model(const sluice_description *description)
 {
-	sluice_description description = SLUICE_DESCRIPTION_INIT;
 	sluice_model *model = NULL;
 	float *parameters;
 
-	description.inputs = inputs;
-	description.layer_count = count;
-	description.layers = layers;
-	fixture_expect(sluice_model_create(fixture_context(), &description, &model), SLUICE_OK, "");
+	fixture_expect(sluice_model_create(fixture_context(), description, &model), SLUICE_OK, "");
 	parameters = sluice_model_parameters(model, NULL);
 	for (size_t k = 0; k < sluice_model_parameter_count(model); k++) {
 		sluice_parameter parameter = SLUICE_PARAMETER_INIT;
@@ -99,6 +104,17 @@ static sluice_model *layers_model(size_t inputs, size_t count, const sluice_laye
 			parameters[parameter.offset + element] = (float)(1000 * k + element);
 	}
 	return model;
+}
+
+/* One without read-out. */
+static sluice_model *layers_model(size_t inputs, size_t count, const sluice_layer *layers)
+{
+	sluice_description description = SLUICE_DESCRIPTION_INIT;
+
+	description.inputs = inputs;
+	description.layer_count = count;
+	description.layers = layers;
+	return numbered_model(&description);
 }
 
 /* The tensors that only some options bring, each with numbers of its own, and the option that takes one away. */
@@ -205,6 +221,52 @@ static void test_combinations(void **state)
 		sluice_model_destroy(loaded);
 		sluice_model_destroy(model);
 	}
+}
+
+/*
+ * Kernels have the size of their taps, divided by groups, and peepholes of elements that of the images: of 5 x 4, of
+ * which a stride leaves 3 x 2, a kernel inside 2 x 1. The second layer would need far more weights than a file may lack
+ * if its groups were not counted.
+ */
+static void test_images(void **state)
+{
+	enum { MANY = 1024 };
+	sluice_layer layers[3] = {SLUICE_LAYER_INIT, SLUICE_LAYER_INIT, SLUICE_LAYER_INIT};
+	sluice_description description = SLUICE_DESCRIPTION_INIT;
+	const char *path = fixture_path("images");
+	sluice_array array = SLUICE_ARRAY_INIT;
+	sluice_model *model, *loaded;
+	sluice_tensors *tensors;
+
+	(void)state;
+	layers[0].hidden = layers[1].hidden = MANY;
+	layers[0].input_convolution = (sluice_convolution){.height = 3, .width = 3, .stride_y = 2, .stride_x = 2};
+	layers[0].recurrent_convolution = (sluice_convolution){.groups = MANY};
+	layers[1].peephole = SLUICE_PEEPHOLE_FULL;
+	layers[1].input_convolution = layers[1].recurrent_convolution = layers[1].memory_convolution =
+		(sluice_convolution){.height = 1, .width = 3, .dilation_x = 2, .groups = MANY / 2};
+	layers[2].hidden = 2;
+	layers[2].peephole = SLUICE_PEEPHOLE_ELEMENT;
+	layers[2].input_convolution = (sluice_convolution){.height = 2, .width = 2, .border = SLUICE_BORDER_NONE};
+	description.inputs = 1;
+	description.outputs = 3;
+	description.image_height = 5;
+	description.image_width = 4;
+	description.layer_count = 3;
+	description.layers = layers;
+	model = numbered_model(&description);
+	fixture_expect(sluice_model_save(fixture_context(), model, NULL, path), SLUICE_OK, "");
+	fixture_expect(sluice_model_load(fixture_context(), path, &loaded, &tensors), SLUICE_OK, "");
+	expect_same(model, loaded);
+	fixture_expect(sluice_tensors_find(tensors, "weight_ih_l1", &array), SLUICE_OK, "");
+	assert_int_equal(array.shape[0], 4 * MANY);
+	assert_int_equal(array.shape[1], 1 * 3 * 2);
+	fixture_expect(sluice_tensors_find(tensors, "peephole_l2", &array), SLUICE_OK, "");
+	assert_int_equal(array.shape[0], 4 * 2);
+	assert_int_equal(array.shape[1], 2 * 1);
+	sluice_tensors_destroy(tensors);
+	sluice_model_destroy(loaded);
+	sluice_model_destroy(model);
 }
 
 /* What is not the model's goes into the file and comes out of it, again and again. */
@@ -342,6 +404,12 @@ static void test_tensors(void **state)
 
 #define LAYER(hidden, dropout) "{\"hidden\":" hidden ",\"direction\":\"forward\",\"bias\":true,\"dropout\":" dropout "}"
 #define MODEL(inputs, layers) "{\"inputs\":" inputs ",\"outputs\":0,\"layers\":[" layers "]}"
+/* A layer over images with these options, and a convolution in them. */
+#define IMAGES(height, width, hidden, options)                                           \
+	"{\"inputs\":1,\"outputs\":0,\"image_height\":" height ",\"image_width\":" width \
+	",\"layers\":[" LAYER(hidden, "0" options) "]}"
+#define KERNEL(name, members) ",\"" name "_convolution\":{" members "}"
+#define ELEMENT ",\"peephole\":\"element\""
 
 static const struct {
 	const char *version, *description; /* NULL: absent */
@@ -372,6 +440,21 @@ static const struct {
 	 MODEL("1", "{\"hidden\":100000,\"direction\":\"bidirectional\",\"bias\":true,\"dropout\":0,"
 		    "\"combination\":\"add\"}"),
 	 SLUICE_FORMAT, "stands for at least 80000800000 weights"},
+	{"1", IMAGES("8", "8", "1", KERNEL("input", "\"width\":9000") KERNEL("recurrent", "\"height\":1000000")),
+	 SLUICE_FORMAT, "stands for at least 4036000 weights"},
+	{"1", IMAGES("8", "8", "2", ",\"peephole\":\"full\"" KERNEL("memory", "\"height\":1000000")), SLUICE_FORMAT,
+	 "at least 16000024 weights"},
+	{"1", IMAGES("2000", "3000", "1", ELEMENT KERNEL("input", "\"height\":3,\"stride_y\":2")), SLUICE_FORMAT,
+	 "stands for at least 12000016 weights"},
+	{"1", IMAGES("2000", "3000", "1", ELEMENT KERNEL("input", "\"height\":3,\"dilation_y\":2,\"border\":\"none\"")),
+	 SLUICE_FORMAT, "stands for at least 23952016 weights"},
+	{"1",
+	 IMAGES("2000", "3000", "1", ELEMENT KERNEL("input", "\"border\":\"given\",\"top\":1,\"bottom\":2,\"left\":7")),
+	 SLUICE_FORMAT, "stands for at least 24092092 weights"},
+	{"1", IMAGES("9223372036854775807", "9223372036854775807", "1", ELEMENT), SLUICE_FORMAT, "overflows"},
+	{"1", IMAGES("8", "0", "1", ""), SLUICE_FORMAT, "image_height"},
+	{"1", MODEL("1", LAYER("1", "0" ELEMENT)), SLUICE_FORMAT, "peephole"},
+	{"1", MODEL("1", LAYER("1", "0" KERNEL("recurrent", "\"height\":3"))), SLUICE_FORMAT, "recurrent_convolution"},
 	{"1", MODEL("1", LAYER("1", "0,\"cell_clip\":-1")), SLUICE_FORMAT, "cell_clip"},
 	{"1", MODEL("1", LAYER("1", "0,\"combination\":\"sum\"")), SLUICE_FORMAT,
 	 "layer 0: combination: is not one of the words"},
@@ -506,10 +589,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_options),
 		cmocka_unit_test(test_learned_start), cmocka_unit_test(test_combinations),
-		cmocka_unit_test(test_extra),         cmocka_unit_test(test_changed),
-		cmocka_unit_test(test_tensors),       cmocka_unit_test(test_texts),
-		cmocka_unit_test(test_truncated),     cmocka_unit_test(test_corrupted),
-		cmocka_unit_test(test_old_survives),  cmocka_unit_test(test_memory_ends),
+		cmocka_unit_test(test_images),        cmocka_unit_test(test_extra),
+		cmocka_unit_test(test_changed),       cmocka_unit_test(test_tensors),
+		cmocka_unit_test(test_texts),         cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_corrupted),     cmocka_unit_test(test_old_survives),
+		cmocka_unit_test(test_memory_ends),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
