@@ -240,11 +240,20 @@ static sluice_status sources_read(const BNNSLayerParametersLSTM *layer, enum pur
 	return SLUICE_OK;
 }
 
+static size_t rows_of(const struct call *call)
+{
+	size_t rows = 0;
+	for (size_t t = 0; sluice__bnns_dense(call) && t < call->network.steps; t++)
+		rows += sluice__bnns_sequence_at(&call->sequence, t);
+	return rows;
+}
+
 /* What data and their gradients have in common: the type, and room for dense rows. */
-static sluice_status data_check(const struct tensor *tensor, const char *name, const struct call *call)
+static sluice_status data_check(struct tensor *tensor, const char *name, const struct call *call)
 {
 	if (!tensor->data)
 		return SLUICE_OK;
+	tensor->rows = rows_of(call);
 	if (tensor->type != call->network.data)
 		return sluice_fail(SLUICE_UNSUPPORTED,
 				   "%s.data_desc.data_type is another than that of layer_params.input_descriptor."
@@ -268,7 +277,7 @@ static int batch_major(const struct tensor *x)
 
 static sluice_status data_read(enum purpose purpose, struct call *call)
 {
-	const struct tensor *x = &call->given.x, *y = &call->given.y;
+	struct tensor *x = &call->given.x, *y = &call->given.y;
 	BNNS_TRY(data_check(x, "layer_params.input_descriptor", call));
 	BNNS_TRY(data_check(y, "layer_params.output_descriptor", call));
 	if (!sluice__bnns_dense(call) && batch_major(x))
@@ -349,9 +358,9 @@ static sluice_status delta_read(const BNNSLayerParametersLSTM *deltas, const str
 	return SLUICE_OK;
 }
 
-static sluice_status delta_places_check(const struct call *call)
+static sluice_status delta_places_check(struct call *call)
 {
-	const struct tensor *dx = &call->deltas.x;
+	struct tensor *dx = &call->deltas.x;
 	const int refused = call->options.data_aliasing == SLUICE_BNNS_DATA_ALIASING_REFUSED;
 	BNNS_TRY(data_check(dx, "layer_delta_params.input_descriptor", call));
 	BNNS_TRY(data_check(&call->deltas.y, "layer_delta_params.output_descriptor", call));

@@ -31,6 +31,7 @@ struct tensor {
 	sluice_dtype type;
 	int accumulate;
 	size_t count[BNNS_RANK], stride[BNNS_RANK];
+	size_t rows; /* of dense data, those of all steps together, which fill no more places; 0: all are there */
 };
 
 /* What a descriptor ought to be like. */

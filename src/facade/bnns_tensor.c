@@ -280,6 +280,10 @@ static size_t extent_of(const struct tensor *tensor)
 	size_t last = 0;
 	for (size_t k = 0; k < BNNS_RANK; k++)
 		last += (tensor->count[k] - 1) * tensor->stride[k];
+	if (tensor->rows)
+		last = (tensor->count[0] - 1) * tensor->stride[0] +
+		       (tensor->rows - 1) / tensor->count[1] * tensor->stride[2] +
+		       (tensor->rows - 1) % tensor->count[1] * tensor->stride[1];
 	return (last + 1) * sluice__number_bytes(tensor->type);
 }
 
