@@ -32,7 +32,8 @@ static void widen_by(struct widths *widths, const struct cpu_plan *plan, const s
 	const sluice_layer *options = layer->options;
 	const size_t lanes = plan->kernels.lanes, depth = SLUICE__GATES * layer->span;
 	const size_t places = layer->places, recurrent_columns = layer->recurrent.taps * layer->out;
-	const double flops = 2.0 * (double)depth * (double)places * (double)recurrent_columns;
+	const double flops = 2.0 * SLUICE__GATES * (double)(places * layer->padded) *
+			     (double)(layer->recurrent.taps * layer->out_padded);
 	widths->padded = largest(widths->padded, places * layer->padded);
 	widths->out = largest(widths->out, places * layer->out_padded);
 	widths->features = largest(widths->features, places * layer->results * layer->out_padded);
