@@ -66,6 +66,10 @@ sluice_status sluice__window_create(const char *name, size_t layer, const sluice
 			 from->right, image_width};
 	sluice_status status;
 
+	if (from->border != SLUICE_BORDER_GIVEN && (from->top || from->left || from->bottom || from->right))
+		return sluice_fail(SLUICE_INVALID_ARGUMENT,
+				   "layer %zu: %s_convolution has zeros around the image, but its border is %d", layer,
+				   name, (int)from->border);
 	borders_resolve(&y, from->border);
 	borders_resolve(&x, from->border);
 	status = axis_check(name, layer, &y);

@@ -10,9 +10,14 @@ static const size_t LENGTHS[BATCH] = {5, STEPS, 0, 3};
 static const char *const MARKS[BATCH] = {"r.hbrbr.", "hr.hbh.r", "rhrhrhrh", "........"};
 static uint8_t resets[STEPS * BATCH], holds[STEPS * BATCH];
 
-/* Sums over the steps of at most 4 rows in another order: 32 terms below 4, each rounded by 2^-53 of the sum so far,
- * are off by at most 32 * 128 * 2^-53 = 5e-13 if all have one sign. */
-#define REORDERED 5e-13
+/* Sums over the steps of at most 4 rows and over the places of an image, in another order: 32 terms for each place, all
+ * below 4. Each addition rounds by 2^-53 of the sum so far, which is the sum of all if they have one sign. */
+static double reordered(const struct sluice__network *network)
+{
+	double terms = 32 * (double)network->images[0].places;
+
+	return terms * (4 * terms) * 0x1p-53;
+}
 
 /* ------------------------------------------------------------------------------------------------- pieces ---- */
 
@@ -76,10 +81,10 @@ static double *gather(const struct piece *piece, const double *array, size_t wid
 
 /* States before the piece, and gradients of those after it, of one cell's h or c. */
 static void states_set(const double *given, const double *start, int starts, const double *dfinal, int ends, size_t n,
-		       size_t width, double *initial, double *d)
+		       size_t width, size_t channels, double *initial, double *d)
 {
 	for (size_t k = 0; k < width; k++) {
-		initial[k] = !starts ? given[n * width + k] : start ? start[k] : 0;
+		initial[k] = !starts ? given[n * width + k] : start ? start[k % channels] : 0;
 		d[k] = ends && dfinal ? dfinal[n * width + k] : 0;
 	}
 }
@@ -100,9 +105,11 @@ static void piece_states(const struct subject *subject, struct piece *piece, dou
 		int starts = from_start(subject, piece, cell), ends = is_end(piece, cell);
 
 		states_set(within(run->h0, h * BATCH), within(run->parameters, cell->start_h), starts,
-			   within(run->dh, h * BATCH), ends, piece->n, cell->out, h0 + h, dh + h);
+			   within(run->dh, h * BATCH), ends, piece->n, cell->places * cell->out, cell->out, h0 + h,
+			   dh + h);
 		states_set(within(run->c0, c * BATCH), within(run->parameters, cell->start_c), starts,
-			   within(run->dc, c * BATCH), ends, piece->n, cell->hidden, c0 + c, dc + c);
+			   within(run->dc, c * BATCH), ends, piece->n, cell->places * cell->hidden, cell->hidden,
+			   c0 + c, dc + c);
 	}
 }
 
@@ -113,7 +120,7 @@ static void piece_run(const struct subject *subject, struct piece *piece)
 	const struct sluice__oracle_run_f64 *run = &subject->run;
 	size_t h = network->h_width, c = network->c_width;
 	double *states =
-		calloc(2 * (h + c) + STEPS * (network->inputs + 2 * network->outputs + 2 * h + c), sizeof(double));
+		calloc(2 * (h + c) + STEPS * (network->x_row + 2 * network->y_row + 2 * h + c), sizeof(double));
 	double *next = states + 2 * (h + c);
 
 	assert_non_null(states);
@@ -130,9 +137,9 @@ static void piece_run(const struct subject *subject, struct piece *piece)
 	piece->run.c0 = states + h;
 	piece->run.dh = states + h + c;
 	piece->run.dc = states + 2 * h + c;
-	piece->run.x = gather(piece, run->x, network->inputs, &next);
-	piece->run.dy = gather(piece, run->dy, network->outputs, &next);
-	piece->run.dy_reverse = gather(piece, run->dy_reverse, network->outputs, &next);
+	piece->run.x = gather(piece, run->x, network->x_row, &next);
+	piece->run.dy = gather(piece, run->dy, network->y_row, &next);
+	piece->run.dy_reverse = gather(piece, run->dy_reverse, network->y_row, &next);
 	piece->run.mask = gather(piece, run->mask, h, &next);
 	piece->run.dh_steps = gather(piece, run->dh_steps, h, &next);
 	piece->run.dc_steps = gather(piece, run->dc_steps, c, &next);
@@ -162,16 +169,17 @@ static void holds_check(const struct subject *subject, const struct piece *piece
 {
 	const struct sluice__cell *cell = &subject->network.cells[index];
 	const double *h = piece->run.h0 + cell->h_state, *c = piece->run.c0 + cell->c_state;
+	size_t out = cell->places * cell->out, H = cell->places * cell->hidden;
 
 	for (size_t number = 0; number < end - piece->first; number++) {
 		size_t t = cell->reverse ? end - 1 - number : piece->first + number, row = t * BATCH + piece->n;
 
 		if (!sluice__oracle_computes_step_f64(&subject->run, t, piece->n)) {
-			assert_near("held h", whole->h[index] + row * cell->out, h, cell->out, 0);
-			assert_near("held c", whole->c[index] + row * cell->hidden, c, cell->hidden, 0);
+			assert_near("held h", whole->h[index] + row * out, h, out, 0);
+			assert_near("held c", whole->c[index] + row * H, c, H, 0);
 		}
-		h = whole->h[index] + row * cell->out;
-		c = whole->c[index] + row * cell->hidden;
+		h = whole->h[index] + row * out;
+		c = whole->c[index] + row * H;
 	}
 }
 
@@ -182,12 +190,13 @@ static void piece_check(const struct subject *subject, const struct piece *piece
 {
 	const struct sluice__network *network = &subject->network;
 
-	rows_check("y", piece, whole->y, piece->trace.y, network->outputs);
-	rows_check("y_reverse", piece, whole->y_reverse, piece->trace.y_reverse, network->outputs);
-	rows_check("dx", piece, gradients->dx, piece->gradients.dx, network->inputs);
+	rows_check("y", piece, whole->y, piece->trace.y, network->y_row);
+	rows_check("y_reverse", piece, whole->y_reverse, piece->trace.y_reverse, network->y_row);
+	rows_check("dx", piece, gradients->dx, piece->gradients.dx, network->x_row);
 	for (size_t index = 0; index < network->cell_count; index++) {
 		const struct sluice__cell *cell = &network->cells[index];
-		size_t h = cell->h_state, c = cell->c_state, out = cell->out, H = cell->hidden;
+		size_t h = cell->h_state, c = cell->c_state;
+		size_t out = cell->places * cell->out, H = cell->places * cell->hidden;
 		size_t row_h = h * BATCH + piece->n * out, row_c = c * BATCH + piece->n * H;
 
 		rows_check("h", piece, whole->h[index], piece->trace.h[index], out);
@@ -218,10 +227,10 @@ static void parameters_add(const struct subject *subject, const struct piece *pi
 
 		if (cell->start_h == SLUICE__NONE || !from_start(subject, piece, cell))
 			continue;
-		for (size_t k = 0; k < cell->out; k++)
-			sum[cell->start_h + k] += piece->gradients.dh0[cell->h_state + k];
-		for (size_t k = 0; k < cell->hidden; k++)
-			sum[cell->start_c + k] += piece->gradients.dc0[cell->c_state + k];
+		for (size_t k = 0; k < cell->places * cell->out; k++)
+			sum[cell->start_h + k % cell->out] += piece->gradients.dh0[cell->h_state + k];
+		for (size_t k = 0; k < cell->places * cell->hidden; k++)
+			sum[cell->start_c + k % cell->hidden] += piece->gradients.dc0[cell->c_state + k];
 	}
 }
 
@@ -241,8 +250,8 @@ static void pieces_check(struct subject *subject)
 	double *sum = calloc(network->parameter_count, sizeof(double));
 
 	assert_non_null(sum);
-	held_silence(subject, (double *)(uintptr_t)subject->run.dy, network->outputs);
-	held_silence(subject, (double *)(uintptr_t)subject->run.dy_reverse, network->outputs);
+	held_silence(subject, (double *)(uintptr_t)subject->run.dy, network->y_row);
+	held_silence(subject, (double *)(uintptr_t)subject->run.dy_reverse, network->y_row);
 	held_silence(subject, (double *)(uintptr_t)subject->run.dh_steps, network->h_width);
 	held_silence(subject, (double *)(uintptr_t)subject->run.dc_steps, network->c_width);
 	forward(subject, &whole);
@@ -264,7 +273,7 @@ static void pieces_check(struct subject *subject)
 			piece_destroy(&piece);
 		}
 	}
-	assert_near("dparameters", gradients.dparameters, sum, network->parameter_count, REORDERED);
+	assert_near("dparameters", gradients.dparameters, sum, network->parameter_count, reordered(network));
 	free(sum);
 	sluice__oracle_gradients_destroy_f64(&gradients);
 	sluice__oracle_trace_destroy_f64(&whole);
@@ -276,20 +285,31 @@ static void pieces_check(struct subject *subject)
 
 static const struct {
 	unsigned flags;
+	size_t height, width; /* of images, if there are any */
 	size_t outputs;
 	sluice_layer layers[LAYERS];
 } NETWORKS[] = {
-	{0, 0, {LAYER(.hidden = 3)}},
-	{0, 0, {LAYER(.hidden = 3, BACK)}},
-	{NO_INITIAL, 0, {LAYER(.hidden = 3, LEARNED)}},
-	{NO_INITIAL, 2, {LAYER(.hidden = 3, LEARNED, BACK)}},
-	{0, 0, {LAYER(.hidden = 3, LEARNED, BOTH, .projection = 2)}},
-	{0, 2, {LAYER(.hidden = 3, LEARNED, ADD, RANDOM), LAYER(.hidden = 2, LEARNED, BOTH, RANDOM)}},
-	{GIVEN_MASK, 0, {LAYER(.hidden = 3, LEARNED, SEPARATE, RANDOM), LAYER(.hidden = 2, SEPARATE, RANDOM)}},
+	{0, 0, 0, 0, {LAYER(.hidden = 3)}},
+	{0, 0, 0, 0, {LAYER(.hidden = 3, BACK)}},
+	{NO_INITIAL, 0, 0, 0, {LAYER(.hidden = 3, LEARNED)}},
+	{NO_INITIAL, 0, 0, 2, {LAYER(.hidden = 3, LEARNED, BACK)}},
+	{0, 0, 0, 0, {LAYER(.hidden = 3, LEARNED, BOTH, .projection = 2)}},
+	{0, 0, 0, 2, {LAYER(.hidden = 3, LEARNED, ADD, RANDOM), LAYER(.hidden = 2, LEARNED, BOTH, RANDOM)}},
+	{GIVEN_MASK, 0, 0, 0, {LAYER(.hidden = 3, LEARNED, SEPARATE, RANDOM), LAYER(.hidden = 2, SEPARATE, RANDOM)}},
 	{GIVEN_MASK | NO_INITIAL,
+	 0,
+	 0,
 	 3,
 	 {LAYER(.hidden = 2, LEARNED, SEPARATE, RANDOM, .peephole = SLUICE_PEEPHOLE_FULL),
 	  LAYER(.hidden = 3, ADD, RANDOM), LAYER(.hidden = 2, BACK, LEARNED, RANDOM)}},
+	{0, 2, 2, 0, {LAYER(.hidden = 2, LEARNED, BOTH, .recurrent_convolution = {.height = 2, .width = 3})}},
+	{GIVEN_MASK | NO_INITIAL,
+	 3,
+	 2,
+	 2,
+	 {LAYER(.hidden = 2, LEARNED, SEPARATE, RANDOM, .projection = 3, .peephole = SLUICE_PEEPHOLE_ELEMENT,
+		.input_convolution = {.height = 2, .width = 3, .stride_y = 2}),
+	  LAYER(.hidden = 2, LEARNED, ADD, RANDOM, .recurrent_convolution = {.width = 3})}},
 };
 
 static void test_pieces(void **state)
@@ -300,7 +320,8 @@ static void test_pieces(void **state)
 			struct subject subject;
 
 			/* Without held steps they also draw the same random numbers. */
-			layers_create(NETWORKS[index].layers, NETWORKS[index].outputs, STEPS, BATCH,
+			images_create(NETWORKS[index].layers, NETWORKS[index].height, NETWORKS[index].width,
+				      NETWORKS[index].outputs, STEPS, BATCH,
 				      NETWORKS[index].flags | (time & 8 ? EVALUATION : 0), 5, &subject);
 			subject.run.lengths = time & 1 ? LENGTHS : NULL;
 			subject.run.padding = time & 2 ? SLUICE_PADDING_LEFT : SLUICE_PADDING_RIGHT;
