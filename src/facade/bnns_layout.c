@@ -59,7 +59,8 @@ AT(BNNSFilterParameters, free_memory, 24);
 #endif
 
 /* What is compared as memory has no bytes that nobody sets. */
-_Static_assert(sizeof(struct tensor) == sizeof(char *) + 2 * sizeof(int) + 2 * BNNS_RANK * sizeof(size_t), "tensor");
+_Static_assert(sizeof(struct tensor) == sizeof(char *) + 2 * sizeof(int) + (2 * BNNS_RANK + 1) * sizeof(size_t),
+	       "tensor");
 _Static_assert(sizeof(struct network) ==
 		       6 * sizeof(size_t) + (BNNS_GATES + 1) * sizeof(sluice_activation) + 10 * sizeof(int),
 	       "network");
