@@ -99,7 +99,7 @@ static void print_activation(const void *field)
 
 static void print_peephole(const void *field)
 {
-	static const char *const names[] = {"none", "diagonal", "full"};
+	static const char *const names[] = {"none", "diagonal", "full", "element"};
 	printf(" %s", names[*(const sluice_peephole *)field]);
 }
 
@@ -119,6 +119,28 @@ static void print_combination(const void *field)
 {
 	static const char *const names[] = {"concatenate", "add", "separate"};
 	printf(" %s", names[*(const sluice_combination *)field]);
+}
+
+/* Two numbers of a convolution that are 1 unless they are given. */
+static void print_pair(const char *name, size_t rows, size_t columns)
+{
+	if (rows > 1 || columns > 1)
+		printf(" %s %zux%zu", name, rows ? rows : 1, columns ? columns : 1);
+}
+
+static void print_convolution(const void *field)
+{
+	const sluice_convolution *convolution = field;
+	printf(" %zux%zu", convolution->height ? convolution->height : 1, convolution->width ? convolution->width : 1);
+	print_pair("dilation", convolution->dilation_y, convolution->dilation_x);
+	print_pair("stride", convolution->stride_y, convolution->stride_x);
+	if (convolution->groups > 1)
+		printf(" groups %zu", convolution->groups);
+	if (convolution->border == SLUICE_BORDER_NONE)
+		printf(" border none");
+	if (convolution->border == SLUICE_BORDER_GIVEN)
+		printf(" border given(%zu,%zu,%zu,%zu)", convolution->top, convolution->left, convolution->bottom,
+		       convolution->right);
 }
 
 /* All options whose default is zero. */
@@ -153,13 +175,26 @@ static const struct layer_option {
 	{FIELD(dropconnect), print_number},
 	{FIELD(combination), print_combination},
 	{FIELD(learned_start), print_flag},
+	{FIELD(input_convolution), print_convolution},
+	{FIELD(recurrent_convolution), print_convolution},
+	{FIELD(memory_convolution), print_convolution},
 #undef FIELD
 };
 
-static void print_layer(const sluice_layer *layer, size_t index)
+/* Rows by columns of what a layer puts out, or of x; nothing without images. */
+static void print_image(const char *before, const sluice_model *model, size_t layer)
 {
-	static const unsigned char zeros[sizeof(sluice_activation)];
+	size_t height, width;
+	if (sluice_model_image(model, layer, &height, &width) == SLUICE_OK && height)
+		printf("%s%zux%zu", before, height, width);
+}
+
+static void print_layer(const sluice_model *model, size_t index)
+{
+	static const unsigned char zeros[sizeof(sluice_convolution)];
+	const sluice_layer *layer = &sluice_model_description(model)->layers[index];
 	printf("layer %zu: %zu units, %s", index, layer->hidden, direction_name(layer->direction));
+	print_image(", images of ", model, index);
 	if (layer->no_bias)
 		printf(", no bias");
 	for (size_t k = 0; k < sizeof(layer_options) / sizeof(layer_options[0]); k++) {
@@ -176,12 +211,16 @@ static void print_layer(const sluice_layer *layer, size_t index)
 static void print_description(const sluice_model *model)
 {
 	const sluice_description *description = sluice_model_description(model);
-	printf("inputs: %zu\n", description->inputs);
+	printf("inputs: %zu", description->inputs);
+	print_image(", images of ", model, description->layer_count);
+	putchar('\n');
 	for (size_t k = 0; k < description->layer_count; k++)
-		print_layer(&description->layers[k], k);
+		print_layer(model, k);
 	if (description->outputs)
 		printf("read-out: %zu\n", description->outputs);
-	printf("outputs: %zu\n", sluice_model_outputs(model));
+	printf("outputs: %zu", sluice_model_outputs(model));
+	print_image(", images of ", model, description->layer_count - 1);
+	putchar('\n');
 }
 
 static void print_tensors(const sluice_tensors *tensors)

@@ -28,8 +28,8 @@ static const struct args_option options[] = {
 static const struct args_command command = {
 	"run",
 	"MODEL",
-	"Runs a model from the zero state. x is [T,I] or [T,N,I]; for a character model also symbol numbers [T] or "
-	"[T,N].",
+	"Runs a model from the zero state. x is [T,I] or [T,N,I], of images [T,Y,X,I] or [T,N,Y,X,I]; for a character "
+	"model also symbol numbers [T] or [T,N].",
 	options,
 	sizeof(options) / sizeof(options[0]),
 	1,
@@ -39,12 +39,19 @@ static const struct args_command command = {
 /* The longest call on a stack that only runs forward; longer sequences carry their state from call to call. */
 #define CHUNK 256
 
+/* The last dimensions of an array: the width, of images rows, columns and channels. */
+struct row {
+	size_t rank, shape[3];
+	size_t width; /* all of its numbers */
+};
+
 struct job {
 	const struct values *values;
 	sluice_context *context;
 	struct sluice__characters characters; /* of a plain model only `model` is set */
 	const char *source;                   /* what the data were read from */
-	size_t steps, batch, width, outputs;
+	struct row input, output;
+	size_t steps, batch;
 	int batched; /* the input had a dimension N, so the output gets one */
 	float *x, *y;
 	size_t x_bytes, y_bytes;
@@ -68,6 +75,17 @@ static sluice_status allocate(struct job *job, size_t count, size_t bytes, void 
 
 /* ----------------------------------------------------------------------------------------------- the input ---- */
 
+/* What a row of x or y with so many numbers is; image is that of sluice_model_image. */
+static sluice_status row_of(const sluice_model *model, size_t image, size_t width, struct row *out)
+{
+	size_t height = 0, columns = 0;
+	sluice_status status = sluice_model_image(model, image, &height, &columns);
+	*out = (struct row){.rank = 1, .shape = {width}, .width = width};
+	if (height)
+		*out = (struct row){3, {height, columns, width / height / columns}, width};
+	return status;
+}
+
 static sluice_status load_model(struct job *job, const char *path)
 {
 	sluice_tensors *tensors = NULL;
@@ -79,9 +97,14 @@ static sluice_status load_model(struct job *job, const char *path)
 	sluice_tensors_destroy(tensors);
 	if (status != SLUICE_OK)
 		return status;
-	job->width = sluice_model_description(job->characters.model)->inputs;
-	job->outputs = sluice_model_outputs(job->characters.model);
-	return SLUICE_OK;
+	const sluice_model *model = job->characters.model;
+	const sluice_description *description = sluice_model_description(model);
+	const size_t rows = description->image_height ? description->image_height : 1;
+	const size_t columns = description->image_width ? description->image_width : 1;
+	status = row_of(model, description->layer_count, description->inputs * rows * columns, &job->input);
+	if (status == SLUICE_OK)
+		status = row_of(model, description->layer_count - 1, sluice_model_outputs(model), &job->output);
+	return status;
 }
 
 static sluice_status set_shape(struct job *job, size_t steps, size_t batch)
@@ -91,19 +114,33 @@ static sluice_status set_shape(struct job *job, size_t steps, size_t batch)
 				   batch);
 	job->steps = steps;
 	job->batch = batch;
-	if (batch > SIZE_MAX / 2 / sizeof(float) / job->width / steps)
+	if (batch > SIZE_MAX / 2 / sizeof(float) / job->input.width / steps)
 		return sluice_fail(SLUICE_INVALID_ARGUMENT, "%s: its size overflows", job->source);
-	return allocate(job, steps * batch * job->width, sizeof(float), &job->x, &job->x_bytes);
+	return allocate(job, steps * batch * job->input.width, sizeof(float), &job->x, &job->x_bytes);
+}
+
+static sluice_status refuse_shape(const struct job *job)
+{
+	const size_t *shape = job->input.shape;
+	if (job->input.rank == 1)
+		return sluice_fail(
+			SLUICE_INVALID_ARGUMENT,
+			"%s: an array of the shape [T,%zu] or [T,N,%zu] is expected, as the model has %zu inputs",
+			job->source, shape[0], shape[0], shape[0]);
+	return sluice_fail(
+		SLUICE_INVALID_ARGUMENT,
+		"%s: an array of the shape [T,%zu,%zu,%zu] or [T,N,%zu,%zu,%zu] is expected, as the model has "
+		"images of %zu by %zu with %zu inputs",
+		job->source, shape[0], shape[1], shape[2], shape[0], shape[1], shape[2], shape[0], shape[1], shape[2]);
 }
 
 static sluice_status read_numbers(struct job *job, sluice_array *array)
 {
-	if (array->rank < 2 || array->rank > 3 || array->shape[array->rank - 1] != job->width)
-		return sluice_fail(
-			SLUICE_INVALID_ARGUMENT,
-			"%s: an array of the shape [T,%zu] or [T,N,%zu] is expected, as the model has %zu inputs",
-			job->source, job->width, job->width, job->width);
-	job->batched = array->rank == 3;
+	const struct row *row = &job->input;
+	const size_t before = array->rank - row->rank, bytes = row->rank * sizeof(row->shape[0]);
+	if (array->rank <= row->rank || before > 2 || memcmp(array->shape + before, row->shape, bytes) != 0)
+		return refuse_shape(job);
+	job->batched = before == 2;
 	sluice_status status = sluice_array_convert_f32(job->context, array);
 	if (status == SLUICE_OK)
 		status = set_shape(job, array->shape[0], job->batched ? array->shape[1] : 1);
@@ -206,10 +243,11 @@ static sluice_status prepare(struct job *job)
 	plan.batch = job->batch;
 	/* Step by step or not, the plan is the same: the kernels are chosen by it. */
 	sluice_status status = sluice_plan_create(job->characters.model, &plan, &job->plan);
-	if (status == SLUICE_OK && job->steps * job->batch > SIZE_MAX / 2 / sizeof(float) / job->outputs)
+	if (status == SLUICE_OK && job->steps * job->batch > SIZE_MAX / 2 / sizeof(float) / job->output.width)
 		status = sluice_fail(SLUICE_INVALID_ARGUMENT, "%s: the size of the output overflows", job->source);
 	if (status == SLUICE_OK)
-		status = allocate(job, job->steps * job->batch * job->outputs, sizeof(float), &job->y, &job->y_bytes);
+		status = allocate(job, job->steps * job->batch * job->output.width, sizeof(float), &job->y,
+				  &job->y_bytes);
 	if (status == SLUICE_OK)
 		status =
 			allocate(job, sluice_plan_state_size(job->plan, job->batch), 1, &job->state, &job->state_bytes);
@@ -228,8 +266,8 @@ static sluice_status run_all(struct job *job)
 		sluice_run run = SLUICE_RUN_INIT;
 		run.steps = job->steps - t < chunk ? job->steps - t : chunk;
 		run.batch = job->batch;
-		run.x = job->x + t * job->batch * job->width;
-		run.y = job->y + t * job->batch * job->outputs;
+		run.x = job->x + t * job->batch * job->input.width;
+		run.y = job->y + t * job->batch * job->output.width;
 		run.initial_state = job->state;
 		run.final_state = job->state;
 		run.workspace = job->workspace;
@@ -247,7 +285,8 @@ static sluice_status write_output(struct job *job)
 	array.shape[array.rank++] = job->steps;
 	if (job->batched)
 		array.shape[array.rank++] = job->batch;
-	array.shape[array.rank++] = job->outputs;
+	for (size_t k = 0; k < job->output.rank; k++)
+		array.shape[array.rank++] = job->output.shape[k];
 	array.data = job->y;
 	return sluice_npy_write(job->context, job->values->output, &array);
 }

@@ -185,6 +185,8 @@ sluice_status sluice__characters_get(sluice_context *context, const sluice_tenso
 	if (status != SLUICE_OK)
 		return status;
 
+	if (sluice_model_description(out->model)->image_height)
+		return sluice_fail(SLUICE_FORMAT, "%s: a network over images reads no characters", source);
 	out->one_hot = !sluice_tensors_has(tensors, SLUICE__TENSOR_EMBEDDING);
 	out->width = sluice_model_description(out->model)->inputs;
 	if (sluice_model_outputs(out->model) != out->symbol_count || (out->one_hot && out->width != out->symbol_count))
