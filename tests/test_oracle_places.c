@@ -339,6 +339,15 @@ static void traces_check(const struct pair *pair, size_t index, const struct slu
 	}
 }
 
+/* The two are as far from what nobody is judged at. */
+static void kinks_check(const struct pair *pair, const struct sluice__oracle_trace_f64 trace[2], double tolerance)
+{
+	double image = sluice__oracle_kinks_f64(&pair->image.network, &pair->image.run, &trace[0]);
+	double plain = sluice__oracle_kinks_f64(&pair->plain.network, &pair->plain.run, &trace[1]);
+
+	assert_true(image == plain || fabs(image - plain) <= tolerance);
+}
+
 static void pair_check(const struct pair *pair)
 {
 	const struct subject *image = &pair->image;
@@ -357,6 +366,7 @@ static void pair_check(const struct pair *pair)
 		assert_near("y", &trace[0].y[k], &trace[1].y[y_of(pair, k)], 1, tolerance);
 	if (image->network.separate)
 		assert_near("y_reverse", trace[0].y_reverse, trace[1].y_reverse, y_count(image), tolerance);
+	kinks_check(pair, trace, tolerance);
 	assert_near("hn", trace[0].hn, trace[1].hn, image->data.h_count, tolerance);
 	assert_near("cn", trace[0].cn, trace[1].cn, image->data.c_count, tolerance);
 	assert_near("dx", gradients[0].dx, gradients[1].dx, image->data.x_count, REORDERED);
