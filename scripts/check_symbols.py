@@ -17,7 +17,8 @@ import sys
 import tempfile
 
 # A library whose names are somebody else's interface: what it gives away besides sluice_ ones.
-FOREIGN = {"libsluice-bnns": r"BNNS(ComputeLSTM|DirectApplyLSTM)", "libsluice-mpsgraph": r"MPSGraph\w*_[a-z]\w"}
+FOREIGN = {"libsluice-bnns": r"BNNS(ComputeLSTM|DirectApplyLSTM)", "libsluice-mpsgraph": r"MPSGraph\w*_[a-z]\w",
+           "libsluice-mps": r"MPS(?!Graph)\w*_[a-z]\w"}
 # Names that sanitizers and coverage add to every object.
 INSTRUMENTATION = re.compile(r"^(__odr_asan|__asan|__ubsan|__tsan|__gcov|__llvm|__sanitizer|_(init|fini)$)")
 
@@ -82,6 +83,8 @@ PLANTED = [
     ([("a.c", PUBLIC), LEVEL], None),
     ([FRONT_END], None, "libsluice-bnns.a"),
     ([METHOD], None, "libsluice-mpsgraph.a"),
+    ([("a.c", METHOD[1].replace("Graph", "Matrix"))], None, "libsluice-mps.a"),
+    ([("a.c", PUBLIC + "int MPSGraph_new;\n")], "a.c.o defines MPSGraph_new", "libsluice-mps.a"),
     ([METHOD, ("b.c", PUBLIC + "int MPSGraphx;\n")], "b.c.o defines MPSGraphx", "libsluice-mpsgraph.a"),
     ([FRONT_END, ("b.c", PUBLIC + "int BNNSApply;\n")], "b.c.o defines BNNSApply", "libsluice-bnns.a"),
     ([("a.c", PUBLIC + "int BNNSDirectApplyLSTMx;\n"), LEVEL], "defines BNNSDirectApplyLSTMx, which"),
