@@ -96,8 +96,8 @@ static double *mask_create(const struct sluice__network *network, size_t rows, u
 	return mask;
 }
 
-static void subject_create(const sluice_description *description, size_t steps, size_t batch, unsigned flags,
-			   uint64_t seed, struct subject *subject)
+static inline void subject_create(const sluice_description *description, size_t steps, size_t batch, unsigned flags,
+				  uint64_t seed, struct subject *subject)
 {
 	struct sluice__data *data = &subject->data;
 	const struct sluice__setting setting = {.description = description,
@@ -135,7 +135,7 @@ static void subject_create(const sluice_description *description, size_t steps, 
 		subject->run.h0 = subject->run.c0 = NULL;
 }
 
-static void subject_destroy(struct subject *subject)
+static inline void subject_destroy(struct subject *subject)
 {
 	free(subject->vector);
 	free(subject->mask);
@@ -144,13 +144,13 @@ static void subject_destroy(struct subject *subject)
 	sluice__network_destroy(&subject->network);
 }
 
-static void forward(const struct subject *subject, struct sluice__oracle_trace_f64 *trace)
+static inline void forward(const struct subject *subject, struct sluice__oracle_trace_f64 *trace)
 {
 	assert_int_equal(sluice__oracle_forward_f64(&subject->network, &subject->run, trace), SLUICE_OK);
 }
 
-static void backward(const struct subject *subject, const struct sluice__oracle_trace_f64 *trace,
-		     struct sluice__oracle_gradients_f64 *gradients)
+static inline void backward(const struct subject *subject, const struct sluice__oracle_trace_f64 *trace,
+			    struct sluice__oracle_gradients_f64 *gradients)
 {
 	assert_int_equal(sluice__oracle_backward_f64(&subject->network, &subject->run, trace, gradients), SLUICE_OK);
 }
