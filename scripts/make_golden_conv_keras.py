@@ -31,7 +31,7 @@ CASES = {
     "stride_valid": [dict(kernel_size=(3, 2), strides=(2, 1), padding="valid")],
     "stride_even": [dict(kernel_size=(4, 2), strides=(2, 3))],
     "dilation": [dict(kernel_size=3, dilation_rate=2)],
-    "dilation_valid": [dict(kernel_size=(2, 3), dilation_rate=2, padding="valid")],
+    "dilation_valid": [dict(kernel_size=(2, 3), dilation_rate=(3, 2), padding="valid")],
     "hard": [dict(kernel_size=3, recurrent_activation="hard_sigmoid")],
     "no_bias": [dict(kernel_size=3, use_bias=False)],
     "layers": [dict(kernel_size=3), dict(kernel_size=(2, 5))],

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -249,7 +250,7 @@ static void check(struct golden_file *file, const struct golden_model *model, co
 static const struct peer KERAS = {6, 7, 3, "ifgo", SLUICE_BATCH_MAJOR};
 
 struct keras_layer {
-	size_t height, width, stride_y, stride_x, dilation;
+	size_t height, width, stride_y, stride_x, dilation_y, dilation_x;
 };
 
 /* As in make_golden_conv_keras.py. */
@@ -259,19 +260,19 @@ static const struct keras_case {
 	struct keras_layer kernels[LAYERS_MAX];
 	int valid, hard, no_bias;
 } KERAS_CASES[] = {
-	{"conv_keras_same", 1, {{3, 3, 1, 1, 1}}, 0, 0, 0},
-	{"conv_keras_wide", 1, {{5, 5, 1, 1, 1}}, 0, 0, 0},
-	{"conv_keras_valid", 1, {{3, 3, 1, 1, 1}}, 1, 0, 0},
-	{"conv_keras_even", 1, {{2, 2, 1, 1, 1}}, 0, 0, 0},
-	{"conv_keras_oblong", 1, {{4, 3, 1, 1, 1}}, 0, 0, 0},
-	{"conv_keras_stride", 1, {{3, 3, 2, 2, 1}}, 0, 0, 0},
-	{"conv_keras_stride_valid", 1, {{3, 2, 2, 1, 1}}, 1, 0, 0},
-	{"conv_keras_stride_even", 1, {{4, 2, 2, 3, 1}}, 0, 0, 0},
-	{"conv_keras_dilation", 1, {{3, 3, 1, 1, 2}}, 0, 0, 0},
-	{"conv_keras_dilation_valid", 1, {{2, 3, 1, 1, 2}}, 1, 0, 0},
-	{"conv_keras_hard", 1, {{3, 3, 1, 1, 1}}, 0, 1, 0},
-	{"conv_keras_no_bias", 1, {{3, 3, 1, 1, 1}}, 0, 0, 1},
-	{"conv_keras_layers", 2, {{3, 3, 1, 1, 1}, {2, 5, 1, 1, 1}}, 0, 0, 0},
+	{"conv_keras_same", 1, {{3, 3, 1, 1, 1, 1}}, 0, 0, 0},
+	{"conv_keras_wide", 1, {{5, 5, 1, 1, 1, 1}}, 0, 0, 0},
+	{"conv_keras_valid", 1, {{3, 3, 1, 1, 1, 1}}, 1, 0, 0},
+	{"conv_keras_even", 1, {{2, 2, 1, 1, 1, 1}}, 0, 0, 0},
+	{"conv_keras_oblong", 1, {{4, 3, 1, 1, 1, 1}}, 0, 0, 0},
+	{"conv_keras_stride", 1, {{3, 3, 2, 2, 1, 1}}, 0, 0, 0},
+	{"conv_keras_stride_valid", 1, {{3, 2, 2, 1, 1, 1}}, 1, 0, 0},
+	{"conv_keras_stride_even", 1, {{4, 2, 2, 3, 1, 1}}, 0, 0, 0},
+	{"conv_keras_dilation", 1, {{3, 3, 1, 1, 2, 2}}, 0, 0, 0},
+	{"conv_keras_dilation_valid", 1, {{2, 3, 1, 1, 3, 2}}, 1, 0, 0},
+	{"conv_keras_hard", 1, {{3, 3, 1, 1, 1, 1}}, 0, 1, 0},
+	{"conv_keras_no_bias", 1, {{3, 3, 1, 1, 1, 1}}, 0, 0, 1},
+	{"conv_keras_layers", 2, {{3, 3, 1, 1, 1, 1}, {2, 5, 1, 1, 1, 1}}, 0, 0, 0},
 };
 
 /* TensorFlow's padding "same": what ceil(size / stride) places need, the odd zero behind. */
@@ -291,13 +292,13 @@ static sluice_convolution keras_convolution(const struct keras_layer *kernel, si
 		.width = kernel->width,
 		.stride_y = kernel->stride_y,
 		.stride_x = kernel->stride_x,
-		.dilation_y = kernel->dilation,
-		.dilation_x = kernel->dilation,
+		.dilation_y = kernel->dilation_y,
+		.dilation_x = kernel->dilation_x,
 		.border = SLUICE_BORDER_GIVEN,
 	};
 
-	keras_zeros(height, kernel->height, kernel->stride_y, kernel->dilation, &made.top, &made.bottom);
-	keras_zeros(width, kernel->width, kernel->stride_x, kernel->dilation, &made.left, &made.right);
+	keras_zeros(height, kernel->height, kernel->stride_y, kernel->dilation_y, &made.top, &made.bottom);
+	keras_zeros(width, kernel->width, kernel->stride_x, kernel->dilation_x, &made.left, &made.right);
 	return made;
 }
 
@@ -313,7 +314,7 @@ static void border_name(sluice_convolution *convolution)
 static sluice_layer keras_describe(const struct keras_case *one, size_t index)
 {
 	const struct keras_layer *kernel = &one->kernels[index];
-	const struct keras_layer recurrent = {kernel->height, kernel->width, 1, 1, 1};
+	const struct keras_layer recurrent = {kernel->height, kernel->width, 1, 1, 1, 1};
 	const sluice_activation hard = {SLUICE_ACTIVATION_HARD_SIGMOID, 1.0f / 6, 0.5f, 0};
 	sluice_layer layer = SLUICE_LAYER_INIT;
 
