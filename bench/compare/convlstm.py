@@ -4,7 +4,8 @@
 Every process is told over a pipe what to run, runs it while the others wait, and answers with the milliseconds of a
 call, the median of a few. What is printed are medians over rounds, and ratios of the same round. Passes: "forward" in
 inference, and "training", which is forward and backward with the gradients of x and of all parameters from a given
-gradient of every step's output. Peers are measured in several variants; the best one of each pass counts.
+gradient of every step's output. Peers are measured in several variants; the best one of each pass counts. A machine
+that does something else, too, shows in medians that are far from the least milliseconds.
 
 sluice's side is the program of bench/images.c. The peers need Pythons of their own if they are in different
 environments; everything else is standard.
@@ -271,8 +272,8 @@ def report(problem, pass_name, threads, sides, facts):
         if "sluice" in best:
             ratio = f"{statistics.median(a / b for a, b in zip(ms, sides[best['sluice']])):.2f}"
         mark = "best" if best[name] == (name, variant) else ""
-        print(f"| {problem} | {pass_name} | {threads} | {name} {variant} | {middle:.1f} | {flops / middle / 1e6:.0f} | "
-              f"{ratio} | {mark} | {facts[name].get('kernels', '')} |", flush=True)
+        print(f"| {problem} | {pass_name} | {threads} | {name} {variant} | {middle:.1f} | {min(ms):.1f} | "
+              f"{flops / middle / 1e6:.0f} | {ratio} | {mark} | {facts[name].get('kernels', '')} |", flush=True)
 
 
 def main():
@@ -295,8 +296,8 @@ def main():
     for threads in arguments.threads:
         workers = open_workers(arguments, threads)
         print("; ".join(worker.version for worker, _ in workers.values()), flush=True)
-        print("\n| problem | pass | threads | who | ms | GFLOP/s | of sluice | | kernels |\n"
-              "|---|---|---|---|---|---|---|---|---|")
+        print("\n| problem | pass | threads | who | ms | least | GFLOP/s | of sluice | | kernels |\n"
+              "|---|---|---|---|---|---|---|---|---|---|")
         for problem in arguments.problems:
             for pass_name in arguments.passes:
                 report(problem, pass_name, threads, *measure(workers, problem, pass_name, arguments))
