@@ -453,4 +453,7 @@ void sluice__advance(const struct strip *strip, const struct moment *moment, con
 	team_wait(team);
 	if (moment->shows)
 		show(strip, moment);
+	/* Rows of images are whole threads': the next step must not write others' columns before they are shown. */
+	if (moment->shows && strip->packed->images)
+		team_wait(team);
 }

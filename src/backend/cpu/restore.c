@@ -190,10 +190,11 @@ static void repeat_steps(struct strip *strip, const struct record *record, const
 	sluice__advance_prepare(strip, team);
 	if (places)
 		sluice__advance_place_input(strip, input, pass->steps, record->gates);
-	if (!places && packed->images) {
+	if (!places && packed->images)
 		sluice__convolve_input(strip, input, record->gates, team);
+	/* Others have written part of what this thread's rows start from. */
+	if (packed->images)
 		team_wait(team);
-	}
 	if (repeats_at_once(strip, input)) {
 		memcpy(moment.input, input, sizeof input);
 		moment.start = fused ? NULL : record->gates;
