@@ -76,11 +76,36 @@ static void test_time(void **state)
 		judge(CASES[index].problem, &CASES[index].options);
 }
 
+/* Images: kernels of every size, larger than the image, too; everything above of some of them. */
+static void test_images(void **state)
+{
+	static const struct judged CASES[] = {
+		{"t6n3i3h17conv3y9x7", {.inference_only = 1}},
+		{"t20n2i5h4l2bipeepfullconv5y4x6", {.inference_only = 1, .outputs = 3}},
+		{"t5n2i2h3conv9y4x3dilate2", {.inference_only = 1}},
+		{"t6n7i1h1conv2y1x12", {.inference_only = 1, .layout = SLUICE_BATCH_MAJOR}},
+		{"t6n3i4h6l3altpeepelementstride2groups2conv4y9x8", {.inference_only = 1, .pointers = 1, .slots = 1}},
+		{"t4n5i3h33conv1y5x5", {.inference_only = 1, .threads = 3}},
+		{"t6n4i6h12l2biaddpackedresetlearnconv3y5x6groups3",
+		 {.inference_only = 1, .threads = 2, .dropout = 0.3f}},
+		{"t6n5h9bisepidxlenleftholdproj5conv3y6x4dilate2", {.inference_only = 1, .pointers = 1, .threads = 2}},
+		{"t50n1i2h8conv3y4x4", {.inference_only = 1, .slots = 1, .outputs = 1}},
+		{"t4n2h70conv3y4x4", {.inference_only = 1}},
+		{"t6n3h6l2bf16conv3y6x6", {.inference_only = 1, .threads = 2}},
+		{"t6n3h6l2packedholdf64conv3y6x6", {.inference_only = 1, .threads = 2}},
+		{"t40n1h20f64conv1y8x8", {.inference_only = 1, .threads = 2}},
+	};
+
+	(void)state;
+	for (size_t index = 0; index < sizeof(CASES) / sizeof(CASES[0]); index++)
+		judge(CASES[index].problem, &CASES[index].options);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_levels), cmocka_unit_test(test_small), cmocka_unit_test(test_large),
-		cmocka_unit_test(test_stacks), cmocka_unit_test(test_time),
+		cmocka_unit_test(test_stacks), cmocka_unit_test(test_time),  cmocka_unit_test(test_images),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
