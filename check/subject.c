@@ -166,39 +166,133 @@ static const float *tensor_at(const float *block, size_t offset)
 	return offset == SLUICE__NONE ? NULL : block + offset;
 }
 
-/* Gives each cell's weights once more, from a copy of the block that is zeroed meanwhile. Half of each bias is the
- * recurrent one: halves are exact and so is their sum. */
+/* Strides of a tensor [4H, channels] of kernels. */
+struct strides {
+	ptrdiff_t row, column, y, x;
+};
+
+/* Turns a tensor [4H, rows, columns, channels] of kernels into [4H, channels, rows, columns], PyTorch's order. */
+static struct strides kernels_turn(const struct sluice__cell *cell, const struct sluice__window *window,
+				   const float *from, float *to)
+{
+	size_t taps = sluice__window_taps(window), channels = window->channels;
+
+	for (size_t at = 0; at < 4 * cell->hidden * taps * channels; at++) {
+		size_t row = at / (taps * channels), tap = at / channels % taps;
+
+		to[(row * channels + at % channels) * taps + tap] = from[at];
+	}
+	if (taps == 1)
+		return (struct strides){0, 0, 0, 0};
+	return (struct strides){(ptrdiff_t)(channels * taps), (ptrdiff_t)taps, (ptrdiff_t)window->width, 1};
+}
+
+/* Turns peepholes [4H, places] into [places, 4H]. */
+static struct strides elements_turn(const struct sluice__cell *cell, const float *from, float *to)
+{
+	size_t rows = 4 * cell->hidden;
+
+	for (size_t at = 0; at < rows * cell->places; at++)
+		to[at % cell->places * rows + at / cell->places] = from[at];
+	return (struct strides){1, 0, (ptrdiff_t)(cell->memory_window.result_width * rows), (ptrdiff_t)rows};
+}
+
+/* Turns what a cell has of tensors over images from one block into the other. */
+static void weights_turn(const struct sluice__cell *cell, const float *from, float *to, sluice_weights *weights)
+{
+	struct strides strides =
+		kernels_turn(cell, &cell->recurrent_window, from + cell->weight_hh, to + cell->weight_hh);
+
+	weights->recurrent_row = strides.row;
+	weights->recurrent_column = strides.column;
+	weights->recurrent_y = strides.y;
+	weights->recurrent_x = strides.x;
+	if (cell->weight_ih != SLUICE__NONE) {
+		strides = kernels_turn(cell, &cell->input_window, from + cell->weight_ih, to + cell->weight_ih);
+		weights->input_row = strides.row;
+		weights->input_column = strides.column;
+		weights->input_y = strides.y;
+		weights->input_x = strides.x;
+	}
+	if (cell->peephole_kind == SLUICE_PEEPHOLE_FULL)
+		strides = kernels_turn(cell, &cell->memory_window, from + cell->peephole, to + cell->peephole);
+	else if (cell->peephole_kind == SLUICE_PEEPHOLE_ELEMENT)
+		strides = elements_turn(cell, from + cell->peephole, to + cell->peephole);
+	else
+		return;
+	weights->peephole_row = strides.row;
+	weights->peephole_column = strides.column;
+	weights->peephole_y = strides.y;
+	weights->peephole_x = strides.x;
+}
+
+/* One cell's weights from a block, by way of a copy of it. Half of each bias is the recurrent one: halves are exact and
+ * so is their sum. */
+static sluice_weights weights_of(const struct sluice__cell *cell, const float *block, float *copy)
+{
+	sluice_weights weights = SLUICE_WEIGHTS_INIT;
+
+	for (size_t row = 0; row < 4 * cell->hidden && cell->bias != SLUICE__NONE; row++)
+		copy[cell->bias + row] /= 2;
+	weights_turn(cell, block, copy, &weights);
+	weights.input = tensor_at(copy, cell->weight_ih);
+	weights.recurrent = copy + cell->weight_hh;
+	weights.bias = weights.recurrent_bias = tensor_at(copy, cell->bias);
+	weights.peephole = tensor_at(copy, cell->peephole);
+	weights.projection = tensor_at(copy, cell->weight_hr);
+	weights.start_h = tensor_at(copy, cell->start_h);
+	weights.start_c = tensor_at(copy, cell->start_c);
+	for (size_t place = 0; place < SLUICE__ACTIVATIONS; place++)
+		if (cell->activations[place].kind == SLUICE_ACTIVATION_PRELU)
+			weights.prelu[place] = copy + cell->prelu + place * cell->hidden;
+	return weights;
+}
+
+/* Gives each cell's weights once more, from a copy of the block. */
 static sluice_status halves_set(const struct sluice__subject *subject, float *block)
 {
 	const struct sluice__network *network = subject->network;
 	size_t bytes = network->parameter_count * sizeof(float);
-	float *copy = malloc(bytes);
+	float *whole = malloc(2 * bytes), *copy = whole + network->parameter_count;
 	sluice_status status = SLUICE_OK;
 
-	if (!copy)
+	if (!whole)
 		return sluice_fail(SLUICE_OUT_OF_MEMORY, "no memory for %zu parameters", network->parameter_count);
+	memcpy(whole, block, bytes);
 	memcpy(copy, block, bytes);
 	memset(block, 0, (network->readout ? network->readout_weight : network->parameter_count) * sizeof(float));
 	for (size_t index = 0; index < network->cell_count && status == SLUICE_OK; index++) {
 		const struct sluice__cell *cell = &network->cells[index];
-		sluice_weights weights = SLUICE_WEIGHTS_INIT;
+		const sluice_weights weights = weights_of(cell, whole, copy);
 
-		for (size_t row = 0; row < 4 * cell->hidden && cell->bias != SLUICE__NONE; row++)
-			copy[cell->bias + row] /= 2;
-		weights.input = tensor_at(copy, cell->weight_ih);
-		weights.recurrent = copy + cell->weight_hh;
-		weights.bias = weights.recurrent_bias = tensor_at(copy, cell->bias);
-		weights.peephole = tensor_at(copy, cell->peephole);
-		weights.projection = tensor_at(copy, cell->weight_hr);
-		weights.start_h = tensor_at(copy, cell->start_h);
-		weights.start_c = tensor_at(copy, cell->start_c);
-		for (size_t place = 0; place < SLUICE__ACTIVATIONS; place++)
-			if (cell->activations[place].kind == SLUICE_ACTIVATION_PRELU)
-				weights.prelu[place] = copy + cell->prelu + place * cell->hidden;
 		status = sluice_model_set_weights(subject->model, cell->layer, cell->direction, &weights);
 	}
-	free(copy);
+	free(whole);
 	return status;
+}
+
+/* Whether the model says of its images what the network does. */
+static sluice_status images_check(const struct sluice__subject *subject)
+{
+	const struct sluice__network *network = subject->network;
+	size_t layers = network->layer_count;
+	int images = sluice_model_description(subject->model)->image_height != 0;
+
+	if (sluice_model_outputs(subject->model) != network->y_row)
+		return sluice_fail(SLUICE_INTERNAL, "the model has %zu outputs, %zu expected",
+				   sluice_model_outputs(subject->model), network->y_row);
+	for (size_t layer = 0; layer <= layers; layer++) {
+		const struct sluice__image *image = &network->images[layer < layers ? layer + 1 : 0];
+		size_t height, width;
+		sluice_status status = sluice_model_image(subject->model, layer, &height, &width);
+
+		if (status != SLUICE_OK)
+			return status;
+		if (height != (images ? image->height : 0) || width != (images ? image->width : 0))
+			return sluice_fail(SLUICE_INTERNAL, "images of layer %zu are %zu by %zu, expected %zu by %zu",
+					   layer, height, width, image->height, image->width);
+	}
+	return SLUICE_OK;
 }
 
 /* Puts the parameters into the model, whose tensors must lie where the network has them. */
@@ -243,6 +337,9 @@ sluice_status sluice__subject_create(const sluice_description *description, cons
 	if (status != SLUICE_OK)
 		goto fail;
 	status = sluice_model_create(subject.context, description, &subject.model);
+	if (status != SLUICE_OK)
+		goto fail;
+	status = images_check(&subject);
 	if (status != SLUICE_OK)
 		goto fail;
 	status = parameters_set(&subject, parameters);

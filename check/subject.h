@@ -18,7 +18,8 @@ struct sluice__subject_options {
 	int threads;
 	sluice_layout layout;
 	int training;
-	int two_biases;      /* the bias is given as two halves, and all else beside it, by sluice_model_set_weights */
+	int two_biases;      /* the bias is given as two halves, and all else beside it, by sluice_model_set_weights,
+				kernels in PyTorch's order */
 	size_t steps, batch; /* of the plan */
 	sluice_dtype weights, data, tape;
 	sluice_tape_mode tape_mode;
