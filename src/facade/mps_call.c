@@ -8,6 +8,7 @@ enum { MOST_PASSES = 2 };
 struct call {
 	struct command command;
 	struct stack *stack;
+	struct engine *engines[MOST_PASSES];
 	struct pass passes[MOST_PASSES];
 	size_t pass_count, steps;
 	int add; /* the sum of both passes is the result */
@@ -29,7 +30,7 @@ void sluice__mps_call_free(struct call *call)
 	if (!call)
 		return;
 	for (size_t each = 0; each < MOST_PASSES; each++) {
-		sluice__object_release(call->passes[each].engine);
+		sluice__object_release(call->engines[each]);
 		free(call->y[each]);
 		free(call->parts[each]);
 	}
@@ -70,7 +71,7 @@ static sluice_status states_take(const struct call *call, const struct memory *m
 	if (!call->state_count)
 		return SLUICE_OK;
 	if (!call->all_states)
-		return sluice__mps_recurrent_take(call->states[0], pass->engine->plan, memory->at[BUFFER_STATE]);
+		return sluice__mps_recurrent_take(call->states[0], pass->plan, memory->at[BUFFER_STATE]);
 	sluice__mps_recurrent_unroll(call->states, call->steps, pass->batch_sizes, call->start, memory->at[BUFFER_H],
 				     memory->at[BUFFER_C]);
 	return SLUICE_OK;
@@ -93,11 +94,11 @@ static sluice_status call_run(struct command *command)
 	struct memory *memories[MOST_PASSES] = {NULL};
 	sluice_status status = SLUICE_OK;
 	for (size_t each = 0; status == SLUICE_OK && each < call->pass_count; each++)
-		status = sluice__mps_memory_take(call->passes[each].engine, &memories[each]);
+		status = sluice__mps_memory_take(call->engines[each], &memories[each]);
 	if (status == SLUICE_OK)
 		status = passes_run(call, memories);
 	for (size_t each = 0; each < call->pass_count; each++)
-		sluice__mps_memory_give(call->passes[each].engine, memories[each]);
+		sluice__mps_memory_give(call->engines[each], memories[each]);
 	return status;
 }
 
@@ -166,16 +167,10 @@ void sluice__mps_call_retain(struct call *call, void *object)
 	call->objects[call->object_count++] = sluice__object_retain(object);
 }
 
-/* Rows of every step: they may not rise. */
-static sluice_status rows_read(struct call *call)
+sluice_status sluice__mps_call_rows(struct call *call, const size_t **rows)
 {
-	for (size_t step = 0; step < call->steps; step++) {
-		call->batch_sizes[step] = call->x[step].rows;
-		if (step && call->x[step].rows > call->x[step - 1].rows)
-			return MPS_INVALID("source %zu has %zu rows, expected at most the %zu of the step before", step,
-					   call->x[step].rows, call->x[step - 1].rows);
-	}
-	return SLUICE_OK;
+	*rows = call->batch_sizes;
+	return sluice__mps_rows_read("source", call->x, call->steps, call->batch_sizes);
 }
 
 static sluice_status apart_check(const struct call *call)
@@ -233,9 +228,15 @@ static sluice_status pass_make(const struct call_request *request, struct call *
 	};
 	/* The core would write zeros to rows that a step has not. */
 	pass->y_direct = !call->add && !falls && sluice__mps_spans_direct(pass->y, call->steps);
+	MPS_TRY(sluice__mps_engine(call->stack, kind, request->height, request->width, call->steps, batch,
+				   &call->engines[index]));
+	const struct engine *engine = call->engines[index];
+	pass->plan = engine->plan;
+	pass->context = call->stack->context;
+	for (size_t layer = 0; layer < engine->chain->layers; layer++)
+		pass->state_width += engine->chain->channels[layer] * places;
 	call->pass_count++;
-	return sluice__mps_engine(call->stack, kind, request->height, request->width, call->steps, batch,
-				  &pass->engine);
+	return SLUICE_OK;
 }
 
 static sluice_status passes_make(const struct call_request *request, struct call *call)
@@ -257,7 +258,7 @@ static struct recurrent_shape shape_of(const struct call_request *request, const
 static sluice_status states_make(const struct call_request *request, struct call *call)
 {
 	const struct pass *pass = &call->passes[0];
-	struct recurrent_shape shape = shape_of(request, pass->engine->chain);
+	struct recurrent_shape shape = shape_of(request, call->engines[0]->chain);
 	shape.rows = pass->batch;
 	if (!request->states)
 		return SLUICE_OK;
@@ -276,10 +277,9 @@ static sluice_status states_make(const struct call_request *request, struct call
 
 static sluice_status call_make(const struct call_request *request, struct call *call)
 {
-	MPS_TRY(rows_read(call));
 	MPS_TRY(apart_check(call));
 	MPS_TRY(passes_make(request, call));
-	const struct recurrent_shape shape = shape_of(request, call->passes[0].engine->chain);
+	const struct recurrent_shape shape = shape_of(request, call->engines[0]->chain);
 	MPS_TRY(sluice__mps_recurrent_check(request->start, &shape, MEANING_STATE));
 	return states_make(request, call);
 }

@@ -11,6 +11,7 @@ struct MPSCommandBuffer {
 	pthread_mutex_t lock; /* of status */
 	pthread_cond_t done;
 	MTLCommandBufferStatus status;
+	uint64_t serial;
 	struct command *first, **end;
 	char error[ERROR_TEXT];
 };
@@ -38,6 +39,13 @@ static void buffer_destroy(void *object)
 
 MPS_COUNTED(MPSCommandBuffer)
 
+static atomic_uint_least64_t serials;
+
+uint64_t sluice__mps_serial(const MPSCommandBuffer *commandBuffer)
+{
+	return commandBuffer->serial;
+}
+
 MPSCommandBuffer *MPSCommandBuffer_commandBufferFromCommandQueue(void *commandQueue)
 {
 	if (commandQueue) {
@@ -50,6 +58,7 @@ MPSCommandBuffer *MPSCommandBuffer_commandBufferFromCommandQueue(void *commandQu
 	pthread_mutex_init(&buffer->lock, NULL);
 	pthread_cond_init(&buffer->done, NULL);
 	buffer->end = &buffer->first;
+	buffer->serial = 1 + atomic_fetch_add(&serials, 1);
 	return buffer;
 }
 

@@ -6,11 +6,10 @@
 /* Plans that a chain keeps: so many kinds of calls by turns need no new one. */
 enum { MOST_KEPT = 8 };
 
-static void memory_free(const struct stack *stack, struct memory *memory)
+void sluice__mps_memory_empty(sluice_context *context, struct memory *memory)
 {
 	for (int which = 0; which < BUFFERS; which++)
-		sluice_release(stack->context, memory->at[which], memory->bytes[which]);
-	free(memory);
+		sluice_release(context, memory->at[which], memory->bytes[which]);
 }
 
 static void engine_destroy(void *object)
@@ -18,7 +17,8 @@ static void engine_destroy(void *object)
 	struct engine *engine = object;
 	while (engine->idle) {
 		struct memory *next = engine->idle->next;
-		memory_free(engine->stack, engine->idle);
+		sluice__mps_memory_empty(engine->stack->context, engine->idle);
+		free(engine->idle);
 		engine->idle = next;
 	}
 	sluice_plan_destroy(engine->plan);
@@ -138,10 +138,9 @@ void sluice__mps_memory_give(struct engine *engine, struct memory *memory)
 	pthread_mutex_unlock(&engine->stack->lock);
 }
 
-sluice_status sluice__mps_memory_reserve(const struct engine *engine, struct memory *memory, enum buffer which,
+sluice_status sluice__mps_memory_reserve(sluice_context *context, struct memory *memory, enum buffer which,
 					 size_t bytes)
 {
-	sluice_context *context = engine->stack->context;
 	if (memory->bytes[which] >= bytes)
 		return SLUICE_OK;
 	sluice_release(context, memory->at[which], memory->bytes[which]);

@@ -170,7 +170,7 @@ struct MPSMatrix {
 	size_t offset;
 	int owned;
 	enum role role;
-	const MPSCommandBuffer *owner; /* of a temporary one */
+	uint64_t owner; /* the command buffer's number; 0: not temporary */
 	size_t readCount;
 };
 
@@ -208,6 +208,8 @@ struct command {
 
 /* Whether an encode may add to the buffer. */
 sluice_status sluice__mps_encodable(MPSCommandBuffer *commandBuffer);
+/* A number that no other buffer has or had. */
+uint64_t sluice__mps_serial(const MPSCommandBuffer *commandBuffer);
 void sluice__mps_encode(MPSCommandBuffer *commandBuffer, struct command *command);
 
 /* --- stacks: mps_stack.c --- */
@@ -252,7 +254,23 @@ sluice_status sluice__mps_stack_settle(struct stack *stack);
 
 /* --- engines: mps_engine.c --- */
 
-enum buffer { BUFFER_WORKSPACE, BUFFER_STATE, BUFFER_X, BUFFER_Y, BUFFER_H, BUFFER_C, BUFFERS };
+enum buffer {
+	BUFFER_WORKSPACE,
+	BUFFER_STATE,
+	BUFFER_X,
+	BUFFER_Y,
+	BUFFER_H,
+	BUFFER_C,
+	/* Of training: */
+	BUFFER_DX,
+	BUFFER_DY,
+	BUFFER_STATE_GRADIENT,
+	BUFFER_PARAMETERS, /* their gradients */
+	BUFFER_LOADED,     /* a copy of the weights that the plan has */
+	BUFFER_TAPES,      /* of single steps, */
+	BUFFER_STATES,     /* and what they start from */
+	BUFFERS
+};
 
 struct memory {
 	struct memory *next;
@@ -279,8 +297,10 @@ void sluice__mps_engines_free(struct chain *chain);
 sluice_status sluice__mps_memory_take(struct engine *engine, struct memory **out);
 void sluice__mps_memory_give(struct engine *engine, struct memory *memory);
 /* At least so many bytes of one kind. */
-sluice_status sluice__mps_memory_reserve(const struct engine *engine, struct memory *memory, enum buffer which,
+sluice_status sluice__mps_memory_reserve(sluice_context *context, struct memory *memory, enum buffer which,
 					 size_t bytes);
+/* What a memory holds, without the memory itself. */
+void sluice__mps_memory_empty(sluice_context *context, struct memory *memory);
 
 /* --- states: mps_state.c --- */
 
@@ -333,8 +353,10 @@ void sluice__mps_recurrent_unroll(struct recurrent *const *states, size_t steps,
 
 /* One forward run of one engine. */
 struct pass {
-	struct engine *engine;
+	const sluice_plan *plan;
+	sluice_context *context;
 	size_t steps, batch, x_width, y_width; /* widths of a row */
+	size_t state_width;                    /* of h, and of c, of all layers */
 	const struct span *x, *y;              /* [steps] */
 	int x_direct, y_direct;
 	const size_t *batch_sizes; /* [steps] NULL: all rows in every step */
@@ -343,12 +365,25 @@ struct pass {
 	const struct recurrent *start; /* NULL: zeros */
 	int sequences;                 /* h and c of every step are wanted, in BUFFER_H and BUFFER_C, */
 	int final;                     /* the final state is, in BUFFER_STATE */
+	void *tape;                    /* NULL: none */
 };
 
 /* Runs it. y that is not direct is left in BUFFER_Y, [steps, batch, y_width]. */
 sluice_status sluice__mps_pass_run(const struct pass *pass, struct memory *memory);
 /* Brings it from there to where it belongs. */
 void sluice__mps_pass_store(const struct pass *pass, const struct memory *memory);
+
+/* Spans of all steps, and floats [steps, batch, width] without gaps. */
+struct sequence {
+	const struct span *spans;
+	size_t steps, batch, width;
+	const size_t *batch_sizes; /* NULL: batch in every step */
+};
+
+void sluice__mps_sequence_load(const struct sequence *sequence, float *to);
+void sluice__mps_sequence_store(const struct sequence *sequence, const float *from);
+/* Rows of spans may not rise from step to step; writes them. */
+sluice_status sluice__mps_rows_read(const char *name, const struct span *spans, size_t steps, size_t *rows);
 
 /* What an encode of an inference layer has read of its arguments. */
 struct call_request {
@@ -370,6 +405,8 @@ void sluice__mps_call_free(struct call *call);
 struct span *sluice__mps_call_x(struct call *call);
 /* Of results: the forward array's, and the backward array's of bidirectional calls that do not combine. */
 struct span *sluice__mps_call_y(struct call *call, size_t which);
+/* The rows of every step, once x is there: they may not rise. */
+sluice_status sluice__mps_call_rows(struct call *call, const size_t **rows);
 void sluice__mps_call_retain(struct call *call, void *object);
 /* Checks what the spans are together, prepares everything and adds the call to its buffer; frees it on failure. */
 sluice_status sluice__mps_call_encode(const struct call_request *request, struct call *call);
@@ -416,6 +453,9 @@ enum { MPS_MOST_LAYERS = 128 };
 /* What states of a layer of matrices are of, but for the rows. */
 sluice_status sluice__mps_layer_shape(void *layer, size_t channels[MPS_MOST_LAYERS], struct recurrent_shape *shape);
 
+/* mps_training.c: the switches of a layer that has done nothing yet. */
+sluice_status sluice__mps_training_switch(MPSRNNMatrixTrainingLayer *layer, const sluice_mps_options *options);
+
 /* --- arrays of matrices: mps_matrix_layer.c --- */
 
 struct matrices {
@@ -423,7 +463,7 @@ struct matrices {
 	MPSMatrix *const *list; /* [count] */
 	const size_t *offsets;  /* NULL: zeros */
 	size_t count, columns;
-	const struct span *rows; /* [count] have the rows that each needs; NULL: each has its own */
+	const size_t *rows; /* [count] that each needs; NULL: each has its own */
 };
 
 sluice_status sluice__mps_matrices_read(const struct matrices *matrices, struct span *out);

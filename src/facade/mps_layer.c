@@ -158,15 +158,30 @@ size_t sluice__mps_result_width(const struct call_request *request, size_t which
 
 sluice_status sluice__mps_layer_shape(void *layer, size_t channels[MPS_MOST_LAYERS], struct recurrent_shape *shape)
 {
-	const struct inference *inference = layer;
 	if (!layer)
 		return MPS_INVALID("layer is NULL, expected a layer");
-	const struct stack *stack = inference->stack;
+	const enum layer_class class = ((const struct layer *)layer)->class;
+	if (class == LAYER_IMAGE)
+		return MPS_INVALID("layer is one of images, expected one of matrices");
+	shape->channels = channels;
+	shape->layers = 1;
+	if (class == LAYER_TRAINING) {
+		channels[0] = MPSRNNMatrixTrainingLayer_outputFeatureChannels(layer);
+		return SLUICE_OK;
+	}
+	const struct stack *stack = ((const struct inference *)layer)->stack;
+	shape->layers = stack->count;
 	for (size_t each = 0; each < stack->count; each++)
 		channels[each] = stack->layers[each].hidden;
-	shape->layers = stack->count;
-	shape->channels = channels;
 	return SLUICE_OK;
+}
+
+static sluice_status inference_switch(struct inference *layer, const sluice_mps_options *options)
+{
+	struct stack *stack = layer->stack;
+	if (stack->used || atomic_load(&stack->object.count) > 1)
+		return MPS_INVALID("the layer has encoded or was copied, expected a new one");
+	return sluice__mps_stack_threads(stack, options->threads);
 }
 
 int sluice_mps_set_options(void *layer, const sluice_mps_options *options)
@@ -181,9 +196,7 @@ int sluice_mps_set_options(void *layer, const sluice_mps_options *options)
 		MPS_TRY(sluice__switches_read(options, fields, sizeof fields / sizeof fields[0], sizeof read, &read));
 	if (read.threads < 0)
 		return MPS_INVALID("options.threads is %d, expected at least 0", read.threads);
-	struct inference *inference = layer;
-	struct stack *stack = inference->stack;
-	if (stack->used || atomic_load(&stack->object.count) > 1)
-		return MPS_INVALID("the layer has encoded or was copied, expected a new one");
-	return sluice__mps_stack_threads(stack, read.threads);
+	if (((const struct layer *)layer)->class == LAYER_TRAINING)
+		return sluice__mps_training_switch(layer, &read);
+	return inference_switch(layer, &read);
 }

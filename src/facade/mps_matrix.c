@@ -218,7 +218,7 @@ size_t MPSMatrix_offset(const MPSMatrix *matrix)
 
 int MPSMatrix_isTemporary(const MPSMatrix *matrix)
 {
-	return matrix && matrix->owner;
+	return matrix && matrix->owner != 0;
 }
 
 size_t MPSMatrix_readCount(const MPSMatrix *matrix)

@@ -31,7 +31,7 @@ sluice_status sluice__mps_matrices_read(const struct matrices *matrices, struct 
 		const size_t offset = matrices->offsets ? matrices->offsets[step] : 0;
 		snprintf(where, sizeof where, "%s[%zu]", matrices->name, step);
 		MPS_TRY(sluice__mps_matrix_span(where, matrices->list[step], offset,
-						matrices->rows ? matrices->rows[step].rows : 0, matrices->columns,
+						matrices->rows ? matrices->rows[step] : 0, matrices->columns,
 						&out[step]));
 	}
 	return SLUICE_OK;
@@ -41,6 +41,7 @@ sluice_status sluice__mps_matrices_read(const struct matrices *matrices, struct 
 static sluice_status arrays_read(const struct call_request *request, const struct matrices *arrays, struct call *call)
 {
 	struct span *to[] = {sluice__mps_call_x(call), sluice__mps_call_y(call, 0), sluice__mps_call_y(call, 1)};
+	const size_t *rows = NULL;
 	for (size_t each = 0; each < sizeof to / sizeof to[0]; each++) {
 		struct matrices matrices = arrays[each];
 		if (!to[each])
@@ -48,8 +49,10 @@ static sluice_status arrays_read(const struct call_request *request, const struc
 		matrices.count = request->steps;
 		matrices.columns = each ? sluice__mps_result_width(request, each - 1)
 					: request->stack->inputs[request->bidirectional ? CHAIN_FORWARD : CHAIN_ALL];
-		matrices.rows = each ? to[0] : NULL;
+		matrices.rows = rows;
 		MPS_TRY(sluice__mps_matrices_read(&matrices, to[each]));
+		if (!each)
+			MPS_TRY(sluice__mps_call_rows(call, &rows));
 		for (size_t step = 0; step < request->steps; step++)
 			sluice__mps_call_retain(call, matrices.list[step]);
 	}

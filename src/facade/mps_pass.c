@@ -1,27 +1,41 @@
 /* mps_pass.c exists to run one network of a stack on spans: as they lie where the core can, else by way of a copy. */
 #include "mps_internal.h"
 
-static size_t rows_of(const struct pass *pass, size_t step)
+static size_t rows_of(const struct sequence *sequence, size_t step)
 {
-	return pass->batch_sizes ? pass->batch_sizes[step] : pass->batch;
+	return sequence->batch_sizes ? sequence->batch_sizes[step] : sequence->batch;
 }
 
-/* Numbers of h, or of c, of all layers in one row. */
-static size_t state_width(const struct pass *pass)
+void sluice__mps_sequence_load(const struct sequence *sequence, float *to)
 {
-	const struct chain *chain = pass->engine->chain;
-	const size_t places = chain->height ? chain->height * chain->width : 1;
-	size_t sum = 0;
-	for (size_t layer = 0; layer < chain->layers; layer++)
-		sum += chain->channels[layer] * places;
-	return sum;
+	for (size_t step = 0; step < sequence->steps; step++)
+		sluice__mps_span_load(&sequence->spans[step], rows_of(sequence, step),
+				      to + step * sequence->batch * sequence->width);
+}
+
+void sluice__mps_sequence_store(const struct sequence *sequence, const float *from)
+{
+	for (size_t step = 0; step < sequence->steps; step++)
+		sluice__mps_span_store(&sequence->spans[step], rows_of(sequence, step),
+				       from + step * sequence->batch * sequence->width);
+}
+
+sluice_status sluice__mps_rows_read(const char *name, const struct span *spans, size_t steps, size_t *rows)
+{
+	for (size_t step = 0; step < steps; step++) {
+		rows[step] = spans[step].rows;
+		if (step && rows[step] > rows[step - 1])
+			return MPS_INVALID("%s[%zu] has %zu rows, expected at most the %zu of the step before", name,
+					   step, rows[step], rows[step - 1]);
+	}
+	return SLUICE_OK;
 }
 
 static sluice_status reserve(const struct pass *pass, struct memory *memory)
 {
-	const sluice_plan *plan = pass->engine->plan;
+	const sluice_plan *plan = pass->plan;
 	const size_t rows = pass->steps * pass->batch * sizeof(float);
-	const size_t states = pass->sequences ? rows * state_width(pass) : 0;
+	const size_t states = pass->sequences ? rows * pass->state_width : 0;
 	const size_t bytes[BUFFERS] = {
 		[BUFFER_WORKSPACE] = sluice_plan_workspace_size(plan),
 		[BUFFER_STATE] = pass->start || pass->final ? sluice_plan_state_size(plan, pass->batch) : 0,
@@ -31,7 +45,7 @@ static sluice_status reserve(const struct pass *pass, struct memory *memory)
 		[BUFFER_C] = states,
 	};
 	for (int which = 0; which < BUFFERS; which++)
-		MPS_TRY(sluice__mps_memory_reserve(pass->engine, memory, (enum buffer)which, bytes[which]));
+		MPS_TRY(sluice__mps_memory_reserve(pass->context, memory, (enum buffer)which, bytes[which]));
 	return SLUICE_OK;
 }
 
@@ -44,10 +58,9 @@ static void x_place(const struct pass *pass, const struct memory *memory, sluice
 		run->x_row = pass->x[0].row_bytes / sizeof(float);
 		return;
 	}
-	float *to = memory->at[BUFFER_X];
-	for (size_t step = 0; step < pass->steps; step++)
-		sluice__mps_span_load(&pass->x[step], rows_of(pass, step), to + step * pass->batch * pass->x_width);
-	run->x = to;
+	const struct sequence x = {pass->x, pass->steps, pass->batch, pass->x_width, pass->batch_sizes};
+	sluice__mps_sequence_load(&x, memory->at[BUFFER_X]);
+	run->x = memory->at[BUFFER_X];
 }
 
 static void y_place(const struct pass *pass, const struct memory *memory, sluice_run *run)
@@ -64,13 +77,14 @@ static void y_place(const struct pass *pass, const struct memory *memory, sluice
 
 sluice_status sluice__mps_pass_run(const struct pass *pass, struct memory *memory)
 {
-	const sluice_plan *plan = pass->engine->plan;
+	const sluice_plan *plan = pass->plan;
 	MPS_TRY(reserve(pass, memory));
 	sluice_run run = SLUICE_RUN_INIT;
 	run.steps = pass->steps;
 	run.batch = pass->batch;
 	run.workspace = memory->at[BUFFER_WORKSPACE];
 	run.batch_sizes = pass->batch_sizes;
+	run.tape = pass->tape;
 	x_place(pass, memory, &run);
 	y_place(pass, memory, &run);
 	if (pass->start) {
@@ -88,7 +102,7 @@ sluice_status sluice__mps_pass_run(const struct pass *pass, struct memory *memor
 
 void sluice__mps_pass_store(const struct pass *pass, const struct memory *memory)
 {
-	const float *from = memory->at[BUFFER_Y];
-	for (size_t step = 0; !pass->y_direct && step < pass->steps; step++)
-		sluice__mps_span_store(&pass->y[step], rows_of(pass, step), from + step * pass->batch * pass->y_width);
+	const struct sequence y = {pass->y, pass->steps, pass->batch, pass->y_width, pass->batch_sizes};
+	if (!pass->y_direct)
+		sluice__mps_sequence_store(&y, memory->at[BUFFER_Y]);
 }

@@ -1,0 +1,113 @@
+/*
+ * mps_training.h: what the files of MPS's training layer share.
+ *
+ * A course is the network of a layer and of its copies; a bench is a model of it with a plan and memory, for one call
+ * at a time, since each call brings its weights along. What a forward call leaves for its gradients is a record, which
+ * the training states of its steps hold together.
+ */
+#ifndef SLUICE_FACADE_MPS_TRAINING_H
+#define SLUICE_FACADE_MPS_TRAINING_H
+
+#include "mps_internal.h"
+
+/* The tensors that train, in the order of their matrices. */
+enum tensor { TENSOR_INPUT, TENSOR_RECURRENT, TENSOR_BIAS, TENSOR_MEMORY, TENSORS };
+
+/* Where one lies in the core's block; four gates of `rows` rows each. */
+struct tensor_place {
+	int there;
+	size_t offset, rows, columns;
+};
+
+struct bench {
+	struct bench *next;
+	size_t steps, batch;
+	sluice_context *context; /* the course's */
+	sluice_model *model;
+	sluice_plan *plan, *step_plan; /* the second for single steps; made when it is wanted */
+	int loaded;                    /* the plans have the weights in BUFFER_LOADED */
+	struct memory memory;
+};
+
+struct course {
+	struct object object;
+	sluice_context *context;
+	sluice_model *model; /* with the sources' weights; benches are made like it */
+	int given[PARTS][GATES], identity;
+	size_t inputs, hidden;
+	int half; /* products see weights of Float16 */
+	int wants_half;
+	struct tensor_place places[TENSORS];
+	size_t parameters;    /* of the core's block */
+	pthread_mutex_t lock; /* of idle and used */
+	struct bench *idle;
+	int used;
+};
+
+struct MPSRNNMatrixTrainingLayer {
+	struct layer layer;
+	struct course *course;
+#define MPS_FIELD(name, Name) int name;
+	SLUICE_MPS_TRAINING_PROPERTIES(MPS_FIELD)
+#undef MPS_FIELD
+};
+
+/* What a forward call keeps for its gradients. */
+struct record {
+	struct object object;
+	struct course *course;
+	size_t steps, batch;
+	size_t *batch_sizes;     /* [steps] */
+	int falls;               /* some are below batch */
+	struct recurrent *start; /* NULL: from zeros */
+	int written;             /* the forward call was done */
+	void *tape;
+	size_t tape_bytes;
+};
+
+struct MPSRNNMatrixTrainingState {
+	struct object object;
+	struct record *record;
+	size_t step;
+	int temporary;
+	size_t readCount;
+};
+
+/* --- mps_training.c --- */
+
+/* A record with room for a tape; and one step of it. */
+sluice_status sluice__mps_record(struct course *course, size_t steps, size_t tape_bytes, struct record **out);
+MPSRNNMatrixTrainingState *sluice__mps_training_state(struct record *record, size_t step, int temporary);
+
+/* --- mps_course.c --- */
+
+sluice_status sluice__mps_course(const MPSRNNDescriptor *descriptor, struct course **out);
+sluice_status sluice__mps_course_threads(struct course *course, int threads);
+/* A model like that of the course. */
+sluice_status sluice__mps_course_model(const struct course *course, sluice_model **out);
+/* Which gates of a tensor are zero and stay so. */
+int sluice__mps_tensor_absent(const struct course *course, enum tensor tensor, int gate);
+
+/* --- mps_bench.c --- */
+
+sluice_status sluice__mps_bench_take(struct course *course, size_t steps, size_t batch, struct bench **out);
+void sluice__mps_bench_give(struct course *course, struct bench *bench);
+void sluice__mps_bench_free(struct bench *bench);
+sluice_status sluice__mps_bench_step_plan(struct bench *bench);
+/* Brings weights into the plans if they differ from what these have. */
+sluice_status sluice__mps_bench_load(const struct course *course, struct bench *bench, MPSMatrix *const *weights);
+/* Gradients of the core's block, into matrices or added to them. */
+void sluice__mps_bench_store(const struct course *course, const struct bench *bench, MPSMatrix *const *gradients,
+			     int add);
+
+/* --- mps_weights_array.c --- */
+
+size_t sluice__mps_tensors(const struct course *course);
+/* An array of weights or gradients, checked; role NONE: either. */
+sluice_status sluice__mps_array_check(const struct course *course, const char *name, MPSMatrix *const *list,
+				      enum role role, const MPSCommandBuffer *buffer);
+/* A new one, zeroed. owner: the command buffer's number, if it is temporary. */
+sluice_status sluice__mps_array_make(const struct course *course, MPSMatrix **out, enum role role, MPSDataType type,
+				     uint64_t owner);
+
+#endif
