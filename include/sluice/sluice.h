@@ -443,6 +443,9 @@ typedef struct sluice_plan_options {
 	sluice_tape_mode tape_mode; /* what backward starts from */
 	const char *gate_order;     /* of run.gates, and of x without input weights: a permutation of "ifgo", which NULL
 				       means */
+	sluice_choice winograd;     /* of images: kernels of 3 x 3 and 5 x 5 by tiles, with a fourth and a sixth of the
+				       products and about ten times their error (docs/NUMERICS.md); auto: on where it is
+				       faster, off: every product is taken by itself */
 } sluice_plan_options;
 #define SLUICE_PLAN_OPTIONS_INIT SLUICE_SIZED(sluice_plan_options)
 

@@ -84,6 +84,7 @@ struct sluice__limits {
 	bool training, batch_major, flush_denormals;
 	sluice_dtype weights, data, tape;
 	sluice_tape_mode tape_mode;
+	sluice_choice winograd;
 	size_t gate_place[4]; /* where the caller's arrays have gate k of i f g o */
 };
 

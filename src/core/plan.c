@@ -43,6 +43,8 @@ static sluice_status limits_check(const sluice_plan_options *options, struct slu
 	if ((unsigned)options->flush_denormals > SLUICE_OFF)
 		return SLUICE_INVALID("flush_denormals is %d, expected 0 to %d", (int)options->flush_denormals,
 				      SLUICE_OFF);
+	if ((unsigned)options->winograd > SLUICE_OFF)
+		return SLUICE_INVALID("winograd is %d, expected 0 to %d", (int)options->winograd, SLUICE_OFF);
 	if ((unsigned)options->tape_mode > SLUICE_TAPE_OUTPUTS)
 		return SLUICE_INVALID("tape_mode is %d, expected 0 to %d", (int)options->tape_mode,
 				      SLUICE_TAPE_OUTPUTS);
@@ -52,6 +54,7 @@ static sluice_status limits_check(const sluice_plan_options *options, struct slu
 	limits->batch = options->batch ? options->batch : 1;
 	limits->training = options->training != 0;
 	limits->tape_mode = options->tape_mode;
+	limits->winograd = options->winograd;
 	limits->batch_major = options->layout == SLUICE_BATCH_MAJOR;
 	limits->flush_denormals =
 		options->flush_denormals == SLUICE_AUTO ? !limits->training : options->flush_denormals == SLUICE_ON;

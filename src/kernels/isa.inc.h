@@ -22,6 +22,7 @@ static inline size_t tile_height(size_t rows)
 #include "kernels/gemm.inc.h"
 #include "kernels/cell.inc.h"
 #include "kernels/step.inc.h"
+#include "kernels/winograd.inc.h"
 #include "kernels/random.inc.h"
 #ifndef SLUICE_REAL_F64
 #include "kernels/optim.inc.h"
@@ -45,6 +46,8 @@ void FILL(LEVEL_NAME)(struct sluice__kernels *kernels)
 		.step = step_entry,
 		.output = output_entry,
 		.cell_backward = cell_backward_entry,
+		.expand = expand_entry,
+		.contract = contract_entry,
 		.sum_rows = sum_rows_entry,
 		.widen = widen_entry,
 		.narrow = narrow_entry,

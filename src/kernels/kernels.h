@@ -130,6 +130,36 @@ struct sluice__cell_backward {
 	real *dpeephole, *dslopes; /* of the diagonal; of PReLUs, the cell output's last */
 };
 
+/* Which matrix of winograd.h: B^T, A or G. */
+enum sluice__winograd { SLUICE__WINOGRAD_IMAGE, SLUICE__WINOGRAD_RESULT, SLUICE__WINOGRAD_KERNEL };
+
+/* A tile into the points of Winograd's convolutions: side x side points, each with `vectors` of channels, from as many
+ * places as the matrix has columns. */
+struct sluice__expand {
+	size_t side; /* 6 or 8 */
+	enum sluice__winograd kind;
+	size_t vectors;
+	const real *from;          /* the image; places outside of it are zeros */
+	size_t height, width, row; /* row: reals from place to place */
+	ptrdiff_t y, x;            /* the tile's first place */
+	real *to;
+	size_t to_point; /* reals from point to point */
+};
+
+/* Back, by the transpose: start plus so many of the numbers that a tile has. kind: a result or a kernel. */
+struct sluice__contract {
+	size_t side;
+	enum sluice__winograd kind;
+	size_t vectors;
+	const real *from;
+	size_t from_point;
+	const real *start; /* laid out as `to`, and may be that; NULL: zero */
+	bool start_stays;  /* it is the same for all places */
+	real *to;
+	size_t width, row;    /* of the image; reals from place to place */
+	size_t rows, columns; /* that are inside */
+};
+
 /* One optimizer update; see ops.h for the rules. The bias corrections of Adam are computed by the caller. */
 struct sluice__update {
 	float rate, momentum, decay, beta1, epsilon, weight_decay, gradient_scale;
@@ -157,6 +187,8 @@ struct sluice__kernels {
 	void (*step)(const struct sluice__step *job);
 	void (*output)(const struct sluice__output *job);
 	void (*cell_backward)(const struct sluice__cell_backward *job);
+	void (*expand)(const struct sluice__expand *job);
+	void (*contract)(const struct sluice__contract *job);
 	/* total[j] (+)= sum_r a[r][j], chain in order of r, for j below vectors * lanes. */
 	void (*sum_rows)(size_t rows, size_t vectors, const real *a, size_t a_row, bool add, real *total);
 	/* count numbers from storage, to storage (to nearest even), and to storage and back in place. */

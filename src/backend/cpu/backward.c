@@ -69,6 +69,30 @@ static void place_gradient(struct pass *pass, size_t index, size_t direction, st
 	}
 }
 
+/* The gradient of some images of a segment of what a direction reads. */
+static void convolve_images(const struct pass *pass, size_t index, size_t direction, size_t each, size_t images,
+			    const struct convolution *convolution, const struct team *team)
+{
+	const struct sluice__layer *layer = &pass->prepared->network->layers[index];
+	const struct packed_layer *packed = &pass->plan->layers[index];
+	const struct winograd_back by = {
+		.layer = index,
+		.window = &layer->input,
+		.from = layer->image,
+		.to = layer->from,
+		.da = convolution->images,
+		.panels = packed_reals(pass->plan, packed->segment[each].points_back[direction]),
+		.width = convolution->width,
+		.add = convolution->add,
+		.c = convolution->c,
+		.c_row = convolution->c_row,
+	};
+	if (packed->points_of_input)
+		sluice__winograd_back(pass, &by, direction, images, team);
+	else
+		sluice__convolve(pass, convolution, direction, images * packed->places_before, team);
+}
+
 /* The same through a convolution. Threads share places, and wait for each other. */
 static void convolve_gradient(struct pass *pass, size_t index, size_t direction, const struct team *team)
 {
@@ -93,11 +117,11 @@ static void convolve_gradient(struct pass *pass, size_t index, size_t direction,
 			convolution.images = da + t * layer_rows(pass, packed) * da_row;
 			convolution.c = (real *)to.at + t * to.step;
 			if (!pass->when->active && to.step == rows * to.row) {
-				sluice__convolve(pass, &convolution, direction, pass->steps * rows, team);
+				convolve_images(pass, index, direction, each, pass->steps * pass->batch, &convolution,
+						team);
 				break;
 			}
-			sluice__convolve(pass, &convolution, direction, pass_rows(pass, t) * packed->places_before,
-					 team);
+			convolve_images(pass, index, direction, each, pass_rows(pass, t), &convolution, team);
 		}
 	}
 	team_wait(team);

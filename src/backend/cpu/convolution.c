@@ -226,9 +226,8 @@ static struct convolution gates_of(const struct strip *strip, const struct rows 
 	};
 }
 
-/* Some rows of a step's job. */
-static struct sluice__step part_of(const struct packed_layer *packed, const struct sluice__step *job, size_t first,
-				   size_t rows)
+struct sluice__step sluice__convolution_part(const struct packed_layer *packed, const struct sluice__step *job,
+					     size_t first, size_t rows)
 {
 	struct sluice__step part = *job;
 	part.rows = rows;
@@ -245,12 +244,16 @@ static struct sluice__step part_of(const struct packed_layer *packed, const stru
 }
 
 void sluice__convolve_step(const struct strip *strip, const struct rows *h, const struct moment *moment,
-			   struct sluice__step *job, const struct team *team)
+			   const struct sluice__step *job, const struct team *team)
 {
 	const struct pass *pass = strip->pass;
 	const struct sluice__kernels *kernels = &pass->plan->kernels;
 	const struct packed_layer *packed = strip->packed;
 	const struct rows c = {moment->c_before, 0, moment->c_before_row};
+	if (packed->side) {
+		sluice__winograd_step(strip, h, moment, job, team);
+		return;
+	}
 	/* The start values are ours: x has been convolved into them. */
 	real *gates = (real *)moment->start;
 	const struct convolution recurrent =
@@ -265,7 +268,7 @@ void sluice__convolve_step(const struct strip *strip, const struct rows *h, cons
 		convolve_rows(kernels, &recurrent, row, rows, patches);
 		if (packed->full)
 			convolve_rows(kernels, &memory, row, rows, patches);
-		const struct sluice__step part = part_of(packed, job, row, rows);
+		const struct sluice__step part = sluice__convolution_part(packed, job, row, rows);
 		kernels->step(&part);
 	}
 }

@@ -22,7 +22,8 @@ struct widths {
 	size_t channels;                         /* that a convolution gathers from a place, on any way */
 	double flops;                            /* of the products of a step of one sequence */
 	size_t thinned, thinned_back, recurrent; /* reals of R with DropConnect's mask, packed and plain */
-	size_t dense;                            /* reals of a gradient whose groups are not taken apart yet */
+	struct winograd_sizes winograd;
+	size_t dense; /* reals of a gradient whose groups are not taken apart yet */
 	bool bidirectional, dropout, makes, arguments, projection, zoneout_c;
 };
 
@@ -61,11 +62,15 @@ static void widen_by(struct widths *widths, const struct cpu_plan *plan, const s
 	widths->recurrent = largest(widths->recurrent, SLUICE__GATES * layer->hidden * sizes->recurrent_depth);
 }
 
-static struct widths find_widths(const struct cpu_plan *plan, const struct sluice__network *network)
+static struct widths find_widths(const struct cpu_plan *plan, const struct sluice__network *network,
+				 const struct sluice__limits *limits)
 {
 	struct widths widths = {0};
-	for (size_t index = 0; index < plan->layer_count; index++)
+	for (size_t index = 0; index < plan->layer_count; index++) {
 		widen_by(&widths, plan, &network->layers[index], &plan->layers[index]);
+		sluice__winograd_sizes(plan, &plan->layers[index], &network->layers[index], limits->training,
+				       &widths.winograd);
+	}
 	return widths;
 }
 
@@ -94,6 +99,7 @@ static void map_shared(struct cpu_plan *plan, const struct sluice__limits *limit
 	const size_t patch_rows = rows * widths->places < CONVOLUTION_ROWS ? rows * widths->places : CONVOLUTION_ROWS;
 	map->patches_bytes = sluice__round_up(patch_rows * largest(CONVOLUTION_DEPTH, widths->channels) * sizeof(real),
 					      SLUICE__ALIGNMENT);
+	map->points_bytes = sluice__round_up(widths->winograd.points * sizeof(real), SLUICE__ALIGNMENT);
 	map->x = book_reals(ledger, rows, network->x_width);
 	map->y[0] = book_reals(ledger, rows, network->y_width);
 	map->y[1] = book_reals(ledger, network->separate ? rows : 0, network->y_width);
@@ -111,6 +117,8 @@ static void map_shared(struct cpu_plan *plan, const struct sluice__limits *limit
 		map->spare_h[direction] = book_reals(ledger, batch, widths->out);
 		map->spare_c[direction] = book_reals(ledger, batch, widths->padded);
 		map->thinned[direction] = book_reals(ledger, widths->thinned, 1);
+		map->points[direction] =
+			sluice__book(ledger, widths->winograd.points ? (size_t)plan->threads : 0, map->points_bytes, 1);
 		map->patches[direction] =
 			sluice__book(ledger, widths->channels ? (size_t)plan->threads : 0, map->patches_bytes, 1);
 	}
@@ -163,6 +171,8 @@ static void map_backward(struct cpu_plan *plan, const struct sluice__limits *lim
 		map->drecurrent[direction] = book_reals(ledger, widths->recurrent, 1);
 	}
 	map->dense = book_reals(ledger, widths->dense, 1);
+	map->seen = book_reals(ledger, widths->winograd.seen, 1);
+	map->point_sums = book_reals(ledger, widths->winograd.gradient, 1);
 	map->dx = book_reals(ledger, rows, network->x_width);
 	map->dlast = book_reals(ledger, batch, widths->both);
 	map->dy[0] = book_reals(ledger, rows, widths->both);
@@ -180,7 +190,7 @@ static sluice_status size_plan(struct sluice__prepared *prepared, struct cpu_pla
 	struct sluice__ledger packed = {0}, forward = {0}, backward = {0}, rows = {0};
 	bool overflow = false;
 	sluice__pack_book(plan, prepared, &packed);
-	const struct widths widths = find_widths(plan, network);
+	const struct widths widths = find_widths(plan, network, limits);
 	plan->threads = choose_threads(prepared, &widths);
 	/* T * N and (T + 1) * N first: the maps below multiply them freely. */
 	sluice__book(&rows, limits->steps, limits->batch, widths.places * sizeof(real));

@@ -12,10 +12,11 @@ enum { MOST_SEGMENTS = 2, MOST_DIRECTIONS = 2, MOST_RESULTS = 2 };
 /* Part of a layer's input: the user's x, or one direction of the layer before. Here and below, offsets of packed
  * weights are bytes into the packed block; "panels" are stored as the plan's weights, everything else as reals. */
 struct segment {
-	size_t width, padded;             /* real columns; columns of its internal buffer */
-	size_t first;                     /* column of the layer's whole input */
-	size_t forward[MOST_DIRECTIONS];  /* panels [block][width][gate][lane] */
-	size_t backward[MOST_DIRECTIONS]; /* panels of the transpose: [panel][4 span][vectors][lane] */
+	size_t width, padded;                /* real columns; columns of its internal buffer */
+	size_t first;                        /* column of the layer's whole input */
+	size_t forward[MOST_DIRECTIONS];     /* panels [block][width][gate][lane] */
+	size_t backward[MOST_DIRECTIONS];    /* panels of the transpose: [panel][4 span][vectors][lane] */
+	size_t points_back[MOST_DIRECTIONS]; /* of kernels turned round: [panel][point][4 span][vectors][lane] */
 };
 
 /* The weights of one layer and direction besides those of its input. */
@@ -30,6 +31,8 @@ struct packed_direction {
 	size_t projection;      /* P in panels over out: [panel][hidden][vectors][lane] */
 	size_t projection_back; /* P transposed, over the units: [panel][out][vectors][lane] */
 	size_t slopes;          /* [5][padded] */
+	size_t points;          /* of kernels by tiles, reals: [block][point][depth][gate][lane] */
+	size_t points_back;     /* [panel][point][4 span][vectors][lane] */
 	struct sluice__cell cell;
 };
 
@@ -45,6 +48,8 @@ struct packed_layer {
 	bool images;
 	size_t places, places_before; /* of an image of h, and of what the layer reads; 1 and 1 without images */
 	struct taps input, recurrent, memory;
+	size_t side;          /* of the tiles that h is convolved by; 0: it is gathered */
+	bool points_of_input; /* x is convolved with it */
 	size_t hidden, padded, directions;
 	size_t blocks, span;                 /* vectors that hold the hidden units, and their elements */
 	size_t panels;                       /* full or partial panels over the hidden units */
@@ -109,7 +114,10 @@ struct workspace_map {
 	size_t rows_bytes;
 	size_t patches[MOST_DIRECTIONS]; /* what convolutions gather, for each thread */
 	size_t patches_bytes;
-	size_t dense; /* a gradient over all channels, of which groups keep a part */
+	size_t dense;                   /* a gradient over all channels, of which groups keep a part */
+	size_t points[MOST_DIRECTIONS]; /* of tiles, for each thread */
+	size_t points_bytes;
+	size_t seen, point_sums; /* of the tiles of gradients */
 };
 
 struct cpu_plan {
@@ -183,6 +191,23 @@ void sluice__convolution_fill(struct cpu_plan *plan, const struct sluice__prepar
 
 /* Reals of the largest gradient of a layer's matrices over all channels, if its convolutions have groups; else 0. */
 size_t sluice__convolution_dense(const struct packed_layer *packed, const struct sluice__layer *layer);
+
+/* --- winograd.c: kernels of 3 x 3 and 5 x 5 by tiles --- */
+
+/* Sets side and points_of_input of a layer. */
+void sluice__winograd_choose(struct packed_layer *packed, const struct sluice__layer *layer,
+			     const struct sluice__limits *limits);
+void sluice__winograd_book(const struct cpu_plan *plan, struct packed_layer *packed, bool training,
+			   struct sluice__ledger *ledger);
+void sluice__winograd_pack(struct cpu_plan *plan, const struct sluice__layer *layer, const struct packed_layer *packed,
+			   size_t direction, bool training, const float *parameters);
+
+/* Reals of a thread's points, of those of a gradient, and of its sums: the most of any layer. */
+struct winograd_sizes {
+	size_t points, seen, gradient;
+};
+void sluice__winograd_sizes(const struct cpu_plan *plan, const struct packed_layer *packed,
+			    const struct sluice__layer *layer, bool training, struct winograd_sizes *sizes);
 
 /* A convolution gathers so many rows at a time, and of each so many numbers, or those of one tap if these are more. */
 enum { CONVOLUTION_ROWS = 256, CONVOLUTION_DEPTH = 512 };

@@ -69,7 +69,7 @@ static bool fuses_input(const struct strip *strip)
 	const size_t unit_bytes = SLUICE__GATES * pass->plan->kernels.lanes * pass->plan->panel_bytes;
 	const bool resident = (strip->last - strip->first) * width * unit_bytes <= RESIDENT_BYTES;
 	if (strip->packed->options->input != SLUICE_INPUT_WEIGHTS || strip->packed->images)
-		return false;
+		return strip->packed->points_of_input;
 	return pass->batch >= MANY_ROWS || (pass->batch >= FEW_ROWS && resident);
 }
 
@@ -181,7 +181,7 @@ static void run_direction(struct pass *pass, size_t layer, size_t direction, con
 	sluice__advance_prepare(&strip, team);
 	if (strip.packed->options->input != SLUICE_INPUT_WEIGHTS)
 		sluice__advance_place_input(&strip, input, pass->steps, record.gates);
-	else if (strip.packed->images)
+	else if (strip.packed->images && !fused)
 		sluice__convolve_input(&strip, input, record.gates, team);
 	else if (!fused)
 		project_input(&strip, input, record.gates);

@@ -245,6 +245,8 @@ void sluice__pack_book(struct cpu_plan *plan, const struct sluice__prepared *pre
 			sluice__convolution_book(&plan->layers[index], prepared->limits.training, ledger);
 		for (size_t direction = 0; direction < network->layers[index].directions; direction++)
 			book_direction(&booking, &network->layers[index], &plan->layers[index], direction);
+		sluice__winograd_choose(&plan->layers[index], &network->layers[index], &prepared->limits);
+		sluice__winograd_book(plan, &plan->layers[index], prepared->limits.training, ledger);
 	}
 	plan->start = sluice__book(ledger, network->state_row, 1, sizeof(real));
 	if (!network->readout)
@@ -405,6 +407,8 @@ static void pack_direction(struct cpu_plan *plan, const struct sluice__layer *la
 	if (layer->slopes)
 		pack_slopes(plan, packed, direction, parameters + layer->slopes_at[index]);
 	direction->cell = cell_of(plan, packed, direction);
+	if (packed->side)
+		sluice__winograd_pack(plan, layer, packed, index, training, parameters);
 	if (!options->learned_start)
 		return;
 	real *start = packed_reals(plan, plan->start);

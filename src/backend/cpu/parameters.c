@@ -183,6 +183,45 @@ static void input_gradient(const struct known *known)
 	}
 }
 
+/* dR, and dW where x is convolved with h, of steps whose rows all compute from what was before them. */
+static void gradient_by_tiles(const struct known *known)
+{
+	const struct pass *pass = known->pass;
+	const struct packed_layer *packed = known->packed;
+	const struct sluice__layer *layer = known->layer;
+	struct winograd_seen seen[MOST_SEGMENTS + 1];
+	struct rows input[MOST_SEGMENTS];
+	struct gradient_product product = {0};
+	size_t count = 0;
+	see_h(known, &product);
+	sluice__pass_segments(pass, known->index, known->direction, input);
+	for (size_t each = 0; packed->points_of_input && each < packed->segments; each++)
+		seen[count++] = (struct winograd_seen){
+			.window = &layer->input,
+			.from = layer->from,
+			.images = input[each].at,
+			.step = input[each].step,
+			.row = input[each].row,
+			.channels = packed->segment[each].width,
+			.dw = parameters_at(pass, layer->weight_ih[known->direction]),
+			.all = layer->inputs,
+			.first = packed->segment[each].first,
+			.absent = sluice__layer_absent(packed->options, packed->options->no_input_weights),
+		};
+	seen[count++] = (struct winograd_seen){
+		.window = &layer->recurrent,
+		.from = layer->image,
+		.images = product.b.at,
+		.step = product.b.step,
+		.row = product.b.row,
+		.channels = packed->out,
+		.dw = parameters_at(pass, layer->weight_hh[known->direction]),
+		.all = packed->out,
+		.absent = sluice__layer_absent(packed->options, packed->options->no_recurrent_weights),
+	};
+	sluice__winograd_gradient(pass, known->index, seen, count, known->da, accumulates(pass), known->team);
+}
+
 /* Full peepholes: against c before the step, the output gate's against the new one where it saw that. */
 static void full_gradient(const struct known *known, struct history e)
 {
@@ -317,8 +356,13 @@ void sluice__parameters_direction(struct pass *pass, size_t index, size_t direct
 	struct history e = known.record.c;
 	if (options->zoneout_c > 0)
 		e = (struct history){pass_piece(pass, map->fresh_cs[direction]), 0, 0};
-	recurrent_gradient(&known);
-	input_gradient(&known);
+	const bool tiles = packed->side && !pass->when->holds.row && !pass->when->cuts[0].row;
+	if (tiles)
+		gradient_by_tiles(&known);
+	else
+		recurrent_gradient(&known);
+	if (!tiles || !packed->points_of_input)
+		input_gradient(&known);
 	if (known.layer->bias)
 		bias_gradient(&known);
 	if (options->peephole == SLUICE_PEEPHOLE_ELEMENT)

@@ -104,6 +104,7 @@ struct sum {
 void sluice__matrix_sum(const struct sluice__kernels *kernels, const struct team *team, const struct sum *sum);
 
 /* --- convolution.c: products over images --- */
+struct pass;
 
 /* Patches of images: for a place the channels of all the places that its taps read, zeros where they read nothing. */
 struct gather {
@@ -133,7 +134,6 @@ struct convolution {
 };
 
 /* Each thread of the team some rows; returns before others are done. */
-struct pass;
 void sluice__convolve(const struct pass *pass, const struct convolution *convolution, size_t direction, size_t rows,
 		      const struct team *team);
 
@@ -146,6 +146,39 @@ struct seen {
 /* dw [rows,taps,channels of a group] (+)= what it has of a gradient [rows,taps,channels seen]. */
 void sluice__convolution_take(const struct seen *seen, size_t hidden, size_t rows, const real *dense, bool add,
 			      real *dw, const struct team *team);
+
+/* --- winograd.c: convolutions of 3 x 3 and 5 x 5 by tiles --- */
+
+/* c (+)= da through a window backwards, on images of size `to`; da [rows,4 span] on images of size `from`. */
+struct winograd_back {
+	size_t layer;
+	const struct sluice__window *window;
+	struct sluice__image from, to;
+	const real *da, *panels;
+	size_t width;
+	bool add;
+	real *c;
+	size_t c_row;
+};
+
+/* Each thread of the team some strips; returns before others are done. */
+void sluice__winograd_back(const struct pass *pass, const struct winograd_back *back, size_t direction, size_t images,
+			   const struct team *team);
+
+/* What a matrix saw in all steps, and where its gradient goes: channels first .. of `all` of dw [4H,taps,all]. */
+struct winograd_seen {
+	const struct sluice__window *window;
+	struct sluice__image from;
+	const real *images;
+	size_t step, row, channels;
+	real *dw;
+	size_t all, first;
+	unsigned absent;
+};
+
+/* The gradients of W, by its segments, and of R, in the order in which their channels enter. */
+void sluice__winograd_gradient(const struct pass *pass, size_t index, const struct winograd_seen *seen, size_t count,
+			       const real *da, bool add, const struct team *team);
 
 /* --- pass.c: where the data of one call lie --- */
 
@@ -568,13 +601,21 @@ void sluice__advance_place_input(const struct strip *strip, const struct rows x[
 void sluice__advance_project(const struct strip *strip, size_t rows, const real *q, real *h, size_t h_row,
 			     const struct team *team);
 
+/* The same as sluice__convolve_step, and x with it where the layer takes it so. */
+void sluice__winograd_step(const struct strip *strip, const struct rows *h, const struct moment *moment,
+			   const struct sluice__step *job, const struct team *team);
+
+/* Rows first .. first+rows-1 of a step's job, with all of their units. */
+struct sluice__step sluice__convolution_part(const struct packed_layer *packed, const struct sluice__step *job,
+					     size_t first, size_t rows);
+
 /* Start values of all steps: the bias plus the convolution of x, by its segments; each thread some rows. */
 void sluice__convolve_input(const struct strip *strip, const struct rows input[MOST_SEGMENTS], real *gates,
 			    const struct team *team);
 
 /* The products and the kernel of a step of images, each thread some rows with all of their units. */
 void sluice__convolve_step(const struct strip *strip, const struct rows *h, const struct moment *moment,
-			   struct sluice__step *job, const struct team *team);
+			   const struct sluice__step *job, const struct team *team);
 
 /* The output gate's product of a split step with all of e: waiting [rows,padded] += V_o e. */
 void sluice__convolve_memory(const struct strip *strip, size_t rows, const real *e, real *waiting,

@@ -175,7 +175,8 @@ static void repeat_steps(struct strip *strip, const struct record *record, const
 	const struct packed_layer *packed = strip->packed;
 	const struct workspace_map *map = &pass->plan->map;
 	const size_t direction = strip->direction;
-	const bool places = packed->options->input != SLUICE_INPUT_WEIGHTS, fused = !places && !packed->images;
+	const bool places = packed->options->input != SLUICE_INPUT_WEIGHTS,
+		   fused = !places && (!packed->images || packed->points_of_input);
 	struct rows input[MOST_SEGMENTS];
 	struct moment moment = {
 		.fused = fused,
@@ -190,7 +191,7 @@ static void repeat_steps(struct strip *strip, const struct record *record, const
 	sluice__advance_prepare(strip, team);
 	if (places)
 		sluice__advance_place_input(strip, input, pass->steps, record->gates);
-	if (!places && packed->images)
+	if (!places && !fused)
 		sluice__convolve_input(strip, input, record->gates, team);
 	/* Others have written part of what this thread's rows start from. */
 	if (packed->images)

@@ -136,13 +136,31 @@ static void convolve(const struct back *back, size_t rows, const struct taps *ta
 	team_wait(team);
 }
 
+static void by_tiles(const struct back *back, size_t rows, const real *da, const struct team *team)
+{
+	const struct sluice__layer *layer = &back->pass->prepared->network->layers[back->layer];
+	const struct winograd_back by = {.layer = back->layer,
+					 .window = &layer->recurrent,
+					 .from = layer->image,
+					 .to = layer->image,
+					 .da = da,
+					 .panels = packed_reals(back->pass->plan, back->weights->points_back),
+					 .width = back->packed->out,
+					 .c = back->dh,
+					 .c_row = back->packed->out_padded};
+	sluice__winograd_back(back->pass, &by, back->direction, rows / back->packed->places, team);
+	team_wait(team);
+}
+
 /* dh of the strip's columns from da of one step: da R. */
 static void multiply_recurrent(const struct back *back, size_t rows, const real *da, bool descending,
 			       const struct team *team)
 {
 	const size_t depth = SLUICE__GATES * back->packed->span;
 	const struct factor factor = {da, depth, depth, back->transposed, back->transposed_type};
-	if (back->packed->images)
+	if (back->packed->side)
+		by_tiles(back, rows, da, team);
+	else if (back->packed->images)
 		convolve(back, rows, &back->packed->recurrent, &factor, back->packed->out, false, back->dh,
 			 back->packed->out_padded, team);
 	else

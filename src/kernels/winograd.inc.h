@@ -1,0 +1,176 @@
+/* winograd.inc.h: tiles of images, of results and of kernels, into the points of Winograd's convolutions and back. */
+#include "kernels/winograd.h"
+
+enum { WINOGRAD_SIDE = SLUICE__WINOGRAD_MOST_SIDE, WINOGRAD_PLACES = WINOGRAD_SIDE * WINOGRAD_SIDE };
+
+/* Places of the tile that lie in the image, as offsets; others are NOWHERE. */
+static void tile_places(const struct sluice__expand *job, size_t count, ptrdiff_t at[WINOGRAD_PLACES])
+{
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < count; j++) {
+			const ptrdiff_t y = job->y + (ptrdiff_t)i, x = job->x + (ptrdiff_t)j;
+			const bool inside = y >= 0 && y < (ptrdiff_t)job->height && x >= 0 && x < (ptrdiff_t)job->width;
+			at[i * count + j] = inside ? (y * (ptrdiff_t)job->width + x) * (ptrdiff_t)job->row : -1;
+		}
+}
+
+/* sum += matrix row times v; what is zero in the matrix costs nothing. */
+#define WINOGRAD_SUM(sum, factor, v, count)           \
+	UNROLL                                        \
+	for (size_t each = 0; each < (count); each++) \
+		if ((factor) != 0)                    \
+			(sum) = (factor) == 1 ? vf_add((sum), (v)[each]) : vf_fma(vf_set(factor), (v)[each], (sum));
+
+/* side x side points from count x count numbers, of one vector of channels. */
+static inline __attribute__((always_inline)) void expand_vector(size_t side, size_t count, const real matrix[][8],
+								const ptrdiff_t *at, const real *from, real *to,
+								size_t to_point)
+{
+	_Alignas(64) real half[WINOGRAD_PLACES * LANES];
+	for (size_t j = 0; j < count; j++) {
+		vf v[WINOGRAD_SIDE];
+		UNROLL
+		for (size_t i = 0; i < count; i++)
+			v[i] = at[i * count + j] < 0 ? vf_set(0) : vf_load(from + at[i * count + j]);
+		UNROLL
+		for (size_t point = 0; point < side; point++) {
+			vf sum = vf_set(0);
+			WINOGRAD_SUM(sum, matrix[point][each], v, count)
+			vf_store(half + (point * count + j) * LANES, sum);
+		}
+	}
+	for (size_t i = 0; i < side; i++) {
+		vf v[WINOGRAD_SIDE];
+		UNROLL
+		for (size_t j = 0; j < count; j++)
+			v[j] = vf_load(half + (i * count + j) * LANES);
+		UNROLL
+		for (size_t point = 0; point < side; point++) {
+			vf sum = vf_set(0);
+			WINOGRAD_SUM(sum, matrix[point][each], v, count)
+			vf_store(to + (i * side + point) * to_point, sum);
+		}
+	}
+}
+
+static inline __attribute__((always_inline)) void expand_tile(size_t side, size_t count, const real matrix[][8],
+							      const struct sluice__expand *job)
+{
+	ptrdiff_t at[WINOGRAD_PLACES];
+	tile_places(job, count, at);
+	for (size_t vector = 0; vector < job->vectors; vector++)
+		expand_vector(side, count, matrix, at, job->from + vector * LANES, job->to + vector * LANES,
+			      job->to_point);
+}
+
+static NOINLINE void expand_image_6(const struct sluice__expand *job)
+{
+	expand_tile(6, 6, sluice__winograd_image_6, job);
+}
+
+static NOINLINE void expand_result_6(const struct sluice__expand *job)
+{
+	expand_tile(6, 4, sluice__winograd_result_6, job);
+}
+
+static NOINLINE void expand_kernel_6(const struct sluice__expand *job)
+{
+	expand_tile(6, 3, sluice__winograd_kernel_6, job);
+}
+
+static NOINLINE void expand_image_8(const struct sluice__expand *job)
+{
+	expand_tile(8, 8, sluice__winograd_image_8, job);
+}
+
+static NOINLINE void expand_result_8(const struct sluice__expand *job)
+{
+	expand_tile(8, 4, sluice__winograd_result_8, job);
+}
+
+static NOINLINE void expand_kernel_8(const struct sluice__expand *job)
+{
+	expand_tile(8, 5, sluice__winograd_kernel_8, job);
+}
+
+static void expand_entry(const struct sluice__expand *job)
+{
+	static void (*const of[2][3])(const struct sluice__expand *job) = {
+		{expand_image_6, expand_result_6, expand_kernel_6},
+		{expand_image_8, expand_result_8, expand_kernel_8},
+	};
+	of[job->side == 8][job->kind](job);
+}
+
+/* count x count numbers from side x side points, by the transpose of the matrix, of one vector of channels. */
+static inline __attribute__((always_inline)) void contract_vector(size_t side, size_t count, const real matrix[][8],
+								  const struct sluice__contract *job, const real *from,
+								  const real *start, real *to)
+{
+	_Alignas(64) real half[WINOGRAD_PLACES * LANES];
+	for (size_t j = 0; j < side; j++) {
+		vf v[WINOGRAD_SIDE];
+		UNROLL
+		for (size_t i = 0; i < side; i++)
+			v[i] = vf_load(from + (i * side + j) * job->from_point);
+		UNROLL
+		for (size_t y = 0; y < count; y++) {
+			vf sum = vf_set(0);
+			WINOGRAD_SUM(sum, matrix[each][y], v, side)
+			vf_store(half + (y * side + j) * LANES, sum);
+		}
+	}
+	for (size_t y = 0; y < job->rows; y++) {
+		vf v[WINOGRAD_SIDE];
+		UNROLL
+		for (size_t j = 0; j < side; j++)
+			v[j] = vf_load(half + (y * side + j) * LANES);
+		UNROLL
+		for (size_t x = 0; x < count; x++) {
+			const size_t place = (y * job->width + x) * job->row;
+			vf sum;
+			if (x >= job->columns)
+				break;
+			sum = start ? vf_load(start + (job->start_stays ? 0 : place)) : vf_set(0);
+			WINOGRAD_SUM(sum, matrix[each][x], v, side)
+			vf_store(to + place, sum);
+		}
+	}
+}
+
+static inline __attribute__((always_inline)) void contract_tile(size_t side, size_t count, const real matrix[][8],
+								const struct sluice__contract *job)
+{
+	for (size_t vector = 0; vector < job->vectors; vector++)
+		contract_vector(side, count, matrix, job, job->from + vector * LANES,
+				job->start ? job->start + vector * LANES : NULL, job->to + vector * LANES);
+}
+
+static NOINLINE void contract_result_6(const struct sluice__contract *job)
+{
+	contract_tile(6, 4, sluice__winograd_result_6, job);
+}
+
+static NOINLINE void contract_kernel_6(const struct sluice__contract *job)
+{
+	contract_tile(6, 3, sluice__winograd_kernel_6, job);
+}
+
+static NOINLINE void contract_result_8(const struct sluice__contract *job)
+{
+	contract_tile(8, 4, sluice__winograd_result_8, job);
+}
+
+static NOINLINE void contract_kernel_8(const struct sluice__contract *job)
+{
+	contract_tile(8, 5, sluice__winograd_kernel_8, job);
+}
+
+static void contract_entry(const struct sluice__contract *job)
+{
+	static void (*const of[2][3])(const struct sluice__contract *job) = {
+		{NULL, contract_result_6, contract_kernel_6},
+		{NULL, contract_result_8, contract_kernel_8},
+	};
+	of[job->side == 8][job->kind](job);
+}
