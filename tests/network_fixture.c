@@ -120,6 +120,8 @@ sluice_description wish_description(const struct wish *wish, sluice_layer layers
 	description.layer_count = wish->layers;
 	description.layers = layers;
 	description.outputs = wish->outputs;
+	description.image_height = wish->image_height;
+	description.image_width = wish->image_width;
 	return description;
 }
 
@@ -166,13 +168,23 @@ static size_t directions_of(const struct wish *wish, size_t layer)
 	return wish->direction[layer] == SLUICE_BIDIRECTIONAL ? 2 : 1;
 }
 
+/* Of the images that a layer puts out, and of x for the layer behind the last one; 1 without images. */
+static size_t places_of(const struct network *network, size_t layer)
+{
+	size_t height, width;
+	assert_ok(sluice_model_image(network->model, layer, &height, &width));
+	return network->wish.image_height ? height * width : 1;
+}
+
 static void find_widths(struct network *network)
 {
 	const struct wish *wish = &network->wish;
 	for (size_t layer = 0; layer < wish->layers; layer++) {
-		network->h_width += directions_of(wish, layer) * width_of_h(wish, layer);
-		network->c_width += directions_of(wish, layer) * wish->hidden[layer];
+		const size_t cells = directions_of(wish, layer) * places_of(network, layer);
+		network->h_width += cells * width_of_h(wish, layer);
+		network->c_width += cells * wish->hidden[layer];
 	}
+	network->inputs = wish->inputs * places_of(network, wish->layers);
 	network->real_bytes = wish->data == SLUICE_F64 ? sizeof(double) : sizeof(float);
 	network->data_bytes = wish->data == SLUICE_F16 || wish->data == SLUICE_BF16 ? 2 : network->real_bytes;
 	network->outputs = sluice_model_outputs(network->model);
@@ -196,8 +208,8 @@ static void create_memory(struct network *network)
 {
 	const struct wish *wish = &network->wish;
 	const size_t rows = wish->steps * wish->batch, bytes = network->data_bytes;
-	network->x = aligned_zeros(rows * wish->inputs * bytes);
-	network->dx = aligned_zeros(rows * wish->inputs * bytes);
+	network->x = aligned_zeros(rows * network->inputs * bytes);
+	network->dx = aligned_zeros(rows * network->inputs * bytes);
 	network->y = aligned_zeros(rows * network->outputs * bytes);
 	network->dy = aligned_zeros(rows * network->outputs * bytes);
 	network->dparameters = aligned_zeros(network->parameter_count * network->real_bytes);
@@ -207,7 +219,7 @@ static void create_memory(struct network *network)
 	network->dfinal = aligned_zeros(network->state_bytes);
 	network->workspace = aligned_zeros(sluice_plan_workspace_size(network->plan));
 	network->tape = aligned_zeros(network->tape_bytes);
-	fill_random_as(wish->data, network->x, rows * wish->inputs, 1);
+	fill_random_as(wish->data, network->x, rows * network->inputs, 1);
 	fill_random_as(wish->data, network->dy, rows * network->outputs, 2);
 	if (wish->mask) {
 		network->mask = aligned_zeros(rows * network->h_width * bytes);
@@ -227,8 +239,8 @@ static void fill_state(struct network *network, void *state, uint64_t seed)
 	memset(state, wish->poisoned ? 0xff : 0, network->state_bytes);
 	for (size_t layer = 0; layer < wish->layers; layer++) {
 		for (size_t direction = 0; direction < directions_of(wish, layer); direction++) {
-			const size_t h_count = wish->batch * width_of_h(wish, layer);
-			const size_t c_count = wish->batch * wish->hidden[layer];
+			const size_t rows = wish->batch * places_of(network, layer);
+			const size_t h_count = rows * width_of_h(wish, layer), c_count = rows * wish->hidden[layer];
 			void *h = aligned_zeros(h_count * sizeof(double)), *c = aligned_zeros(c_count * sizeof(double));
 			fill_random_as(dtype, h, h_count, seed + 10 * layer + direction);
 			fill_random_as(dtype, c, c_count, seed + 10 * layer + direction);

@@ -9,6 +9,7 @@ enum { WISH_LAYERS = 4 };
 /* What a test wants; zero is a default throughout. */
 struct wish {
 	size_t steps, batch, inputs, layers, outputs;
+	size_t image_height, image_width; /* of x, if there are images; inputs, hidden and outputs are then channels */
 	size_t hidden[WISH_LAYERS];
 	sluice_direction direction[WISH_LAYERS];
 	float dropout[WISH_LAYERS];
@@ -35,8 +36,9 @@ struct network {
 	sluice_context *context;
 	sluice_model *model;
 	sluice_plan *plan;
-	size_t outputs, parameter_count;
-	size_t h_width, c_width;       /* all h of a step side by side, all c */
+	size_t inputs, outputs; /* numbers of a row of x and of y, of images at all places */
+	size_t parameter_count;
+	size_t h_width, c_width;       /* all h of a step side by side, all c; likewise */
 	size_t data_bytes, real_bytes; /* of a number of x, y and so on; of states and gradients of parameters */
 	float *x, *y, *dy, *dx;        /* in truth of the plan's data type */
 	float *dparameters;            /* f64 if the plan computes in it */
