@@ -111,6 +111,7 @@ struct lstm {
 	float *bias[GATES];
 	float *slopes[GATES];
 	sluice_activation activations[ACTIVATIONS];
+	sluice_convolution convolutions[PARTS]; /* of images */
 };
 
 /* half: 1 or 0; -1: what the descriptor says. `out` is to be freed also after a failure. */
@@ -122,6 +123,9 @@ void sluice__mps_lstm_free(struct lstm *lstm);
 void sluice__mps_lstm_describe(const struct lstm *lstm, sluice_layer *out);
 /* The weights into a layer of the core that was described so. */
 sluice_status sluice__mps_lstm_load(const struct lstm *lstm, sluice_model *model, size_t layer);
+
+/* mps_kernel.c: all four gates' kernels of each part in one form, and that form. */
+sluice_status sluice__mps_kernels_unite(struct lstm *lstm, size_t index);
 
 /* Rounds to Float16 and back. */
 void sluice__mps_round(float *values, size_t count);

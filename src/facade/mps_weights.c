@@ -91,7 +91,7 @@ sluice_status sluice__mps_lstm_read(const MPSRNNDescriptor *base, size_t index, 
 	for (int gate = 0; gate < GATES; gate++)
 		for (int part = 0; part < PARTS; part++)
 			MPS_TRY(gate_read(descriptor, index, (enum part)part, (enum gate)gate, out));
-	return SLUICE_OK;
+	return image ? sluice__mps_kernels_unite(out, index) : SLUICE_OK;
 }
 
 void sluice__mps_lstm_free(struct lstm *lstm)
@@ -128,10 +128,13 @@ void sluice__mps_lstm_describe(const struct lstm *lstm, sluice_layer *out)
 	out->cell_activation = lstm->activations[CELL_ACTIVATION];
 	out->no_input_weights = lstm->identity ? 0 : absent(lstm, PART_INPUT);
 	out->no_recurrent_weights = absent(lstm, PART_RECURRENT);
+	out->input_convolution = lstm->convolutions[PART_INPUT];
+	out->recurrent_convolution = lstm->convolutions[PART_RECURRENT];
 	if (absent(lstm, PART_MEMORY) == SLUICE_GATES_ALL)
 		return;
 	out->peephole = lstm->diagonal ? SLUICE_PEEPHOLE_DIAGONAL : SLUICE_PEEPHOLE_FULL;
 	out->no_peepholes = absent(lstm, PART_MEMORY);
+	out->memory_convolution = lstm->convolutions[PART_MEMORY];
 }
 
 sluice_status sluice__mps_lstm_load(const struct lstm *lstm, sluice_model *model, size_t layer)
