@@ -168,8 +168,7 @@ static size_t directions_of(const struct wish *wish, size_t layer)
 	return wish->direction[layer] == SLUICE_BIDIRECTIONAL ? 2 : 1;
 }
 
-/* Of the images that a layer puts out, and of x for the layer behind the last one; 1 without images. */
-static size_t places_of(const struct network *network, size_t layer)
+size_t network_places(const struct network *network, size_t layer)
 {
 	size_t height, width;
 	assert_ok(sluice_model_image(network->model, layer, &height, &width));
@@ -180,11 +179,11 @@ static void find_widths(struct network *network)
 {
 	const struct wish *wish = &network->wish;
 	for (size_t layer = 0; layer < wish->layers; layer++) {
-		const size_t cells = directions_of(wish, layer) * places_of(network, layer);
+		const size_t cells = directions_of(wish, layer) * network_places(network, layer);
 		network->h_width += cells * width_of_h(wish, layer);
 		network->c_width += cells * wish->hidden[layer];
 	}
-	network->inputs = wish->inputs * places_of(network, wish->layers);
+	network->inputs = wish->inputs * network_places(network, wish->layers);
 	network->real_bytes = wish->data == SLUICE_F64 ? sizeof(double) : sizeof(float);
 	network->data_bytes = wish->data == SLUICE_F16 || wish->data == SLUICE_BF16 ? 2 : network->real_bytes;
 	network->outputs = sluice_model_outputs(network->model);
@@ -239,7 +238,7 @@ static void fill_state(struct network *network, void *state, uint64_t seed)
 	memset(state, wish->poisoned ? 0xff : 0, network->state_bytes);
 	for (size_t layer = 0; layer < wish->layers; layer++) {
 		for (size_t direction = 0; direction < directions_of(wish, layer); direction++) {
-			const size_t rows = wish->batch * places_of(network, layer);
+			const size_t rows = wish->batch * network_places(network, layer);
 			const size_t h_count = rows * width_of_h(wish, layer), c_count = rows * wish->hidden[layer];
 			void *h = aligned_zeros(h_count * sizeof(double)), *c = aligned_zeros(c_count * sizeof(double));
 			fill_random_as(dtype, h, h_count, seed + 10 * layer + direction);

@@ -57,6 +57,9 @@ sluice_plan_options wish_plan_options(const struct wish *wish);
 struct network network_create(const struct wish *wish);
 void network_destroy(struct network *network);
 
+/* Places of the images that a layer puts out, and of x for the layer behind the last one; 1 without images. */
+size_t network_places(const struct network *network, size_t layer);
+
 /* Aligned zeroed memory from the C library; free() it. */
 void *aligned_zeros(size_t bytes);
 
