@@ -18,7 +18,7 @@ import tempfile
 
 # A library whose names are somebody else's interface: what it gives away besides sluice_ ones.
 FOREIGN = {"libsluice-bnns": r"BNNS(ComputeLSTM|DirectApplyLSTM)", "libsluice-mpsgraph": r"MPSGraph\w*_[a-z]\w",
-           "libsluice-mps": r"MPS(?!Graph)\w*_[a-z]\w"}
+           "libsluice-mps": r"MPS(?!Graph)\w*_[a-z]"}
 # Names that sanitizers and coverage add to every object.
 INSTRUMENTATION = re.compile(r"^(__odr_asan|__asan|__ubsan|__tsan|__gcov|__llvm|__sanitizer|_(init|fini)$)")
 

@@ -43,7 +43,7 @@ typedef enum MPSRNNSequenceDirection {
 typedef struct MPSRNNDescriptor MPSRNNDescriptor;
 SLUICE_MPS_COUNTED(MPSRNNDescriptor)
 
-/* Name, type and default of each property. 0 as a number of channels stands for what the factory was given.
+/* Name, type and default of each property; the factory sets both numbers of channels.
  *   inputFeatureChannels, outputFeatureChannels   I and H
  *   useLayerInputUnitTransformMode   1: x itself enters every gate, so I is H; input weights are not read
  *   useFloat32Weights   0: weights, not biases, are rounded to Float16 when they are read. An image layer always does
@@ -148,16 +148,15 @@ SLUICE_API int sluice_mps_set_options(void *layer, const sluice_mps_options *opt
 
 /* -------------------------------------------------------------------------------------------------- states ---- */
 
-/* h and c of every layer of a stack after a step, Float32, in memory of the state's own. It is zero until the call that
- * makes it was committed.
+/* h and c of every layer of a stack after a step, in Float32. Zero until the call that makes it was committed.
  *
  * A temporary state has a read count, 1 at first. Each encode that reads it takes one off; at 0 the state can be read
  * no more: encodes refuse it, and its matrices are NULL. Other states have no count: it stays 0. */
 typedef struct MPSRNNRecurrentMatrixState MPSRNNRecurrentMatrixState;
 SLUICE_MPS_COUNTED(MPSRNNRecurrentMatrixState)
 
-/* [N,H], views that live as long as the state. Writing to them changes the state. NULL for an index that there is not.
- * Of a state that a gradient call made they are dL/dh and dL/dc. */
+/* [N,H], not retained. They are the state's memory: writing to them changes it. NULL for an index that there is not. Of
+ * a state that a gradient call made they are dL/dh and dL/dc. */
 SLUICE_API MPSMatrix *
 MPSRNNRecurrentMatrixState_getRecurrentOutputMatrixForLayerIndex(const MPSRNNRecurrentMatrixState *state,
 								 size_t layerIndex);

@@ -295,8 +295,8 @@ typedef enum MTLCommandBufferStatus {
 } MTLCommandBufferStatus;
 
 SLUICE_API MPSCommandBuffer *MPSCommandBuffer_commandBufferFromCommandQueue(void *commandQueue);
-/* Fails if it was committed before, or if a call fails, which only lack of memory can bring about: the calls after it
- * are not done then. */
+/* Fails if it was committed before, or if a call fails, for lack of memory or because the forward call whose
+ * gradients it computes was not committed: the calls after it are not done then. */
 SLUICE_API int MPSCommandBuffer_commit(MPSCommandBuffer *commandBuffer);
 /* Waits for a commit in another thread; fails if there was no commit, or if it failed. */
 SLUICE_API int MPSCommandBuffer_waitUntilCompleted(MPSCommandBuffer *commandBuffer);

@@ -187,7 +187,7 @@ MPSImage *sluice_mps_image(void *buffer, size_t rowBytes, size_t imageBytes, con
 	return image;
 }
 
-MPSImage *sluice__mps_image_view(float *data, size_t images, size_t height, size_t width, size_t channels)
+MPSImage *sluice__mps_image_own(size_t images, size_t height, size_t width, size_t channels)
 {
 	const MPSImageDescriptor descriptor = {
 		.channelFormat = MPSImageFeatureChannelFormatFloat32,
@@ -196,7 +196,8 @@ MPSImage *sluice__mps_image_view(float *data, size_t images, size_t height, size
 		.featureChannels = channels,
 		.numberOfImages = images,
 	};
-	return sluice_mps_image(data, 0, 0, &descriptor);
+	return descriptor_check(&descriptor) == SLUICE_OK ? MPSImage_initWithDevice_imageDescriptor(NULL, &descriptor)
+							  : NULL;
 }
 
 static sluice_status copy_check(const MPSImage *image, const void *bytes, MPSDataLayout layout, size_t index)

@@ -127,14 +127,11 @@ MPSRNNRecurrentImageState *sluice_mps_image_state(MPSRNNImageInferenceLayer *lay
 		return NULL;
 	}
 	shape.layers = stack->count;
-	for (size_t each = 0; each < stack->count; each++) {
+	for (size_t each = 0; each < stack->count; each++)
 		channels[each] = stack->layers[each].hidden;
-		/* Sizes that are no image's are refused by its descriptor. */
-		MPSImageDescriptor *descriptor = MPSImageDescriptor_imageDescriptor(
-			MPSImageFeatureChannelFormatFloat32, width, height, channels[each], numberOfImages, 0);
-		if (!descriptor)
-			return NULL;
-		MPSImageDescriptor_release(descriptor);
+	if (!width || !height) {
+		MPS_INVALID("image: %zu x %zu, expected at least 1 x 1", width, height);
+		return NULL;
 	}
 	return (MPSRNNRecurrentImageState *)sluice__mps_recurrent(&shape, MEANING_ANY, 0);
 }

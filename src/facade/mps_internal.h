@@ -195,11 +195,9 @@ const char *sluice__mps_type_text(MPSDataType dataType, char text[16]);
 sluice_status sluice__mps_matrix_span(const char *where, const MPSMatrix *matrix, size_t offset, size_t rows,
 				      size_t columns, struct span *out);
 sluice_status sluice__mps_image_span(const char *where, const MPSImage *image, size_t channels, struct span *out);
-/* A matrix without gaps with memory of its own. */
+/* A matrix, and Float32 images, without gaps with memory of their own. */
 MPSMatrix *sluice__mps_matrix_own(size_t rows, size_t columns, MPSDataType dataType);
-/* A view of memory that is another object's. */
-MPSMatrix *sluice__mps_matrix_view(float *data, size_t rows, size_t columns);
-MPSImage *sluice__mps_image_view(float *data, size_t images, size_t height, size_t width, size_t channels);
+MPSImage *sluice__mps_image_own(size_t images, size_t height, size_t width, size_t channels);
 
 /* --- command buffers: mps_command.c --- */
 
@@ -316,8 +314,8 @@ struct recurrent {
 	struct object object;
 	size_t layers, rows, height, width; /* height and width of images; 0: matrices */
 	size_t *channels;                   /* [layers] H */
-	float **data;                       /* [2 layers] h and c of each: rows without gaps */
-	void **views;                       /* [2 layers] MPSMatrix or MPSImage */
+	void **views;                       /* [2 layers] h and c of each: MPSMatrix or MPSImage, */
+	float **data;                       /* [2 layers] and their memory: rows without gaps */
 	enum meaning meaning;
 	int temporary;
 	size_t readCount;

@@ -241,19 +241,6 @@ MPSMatrix *sluice__mps_matrix_own(size_t rows, size_t columns, MPSDataType dataT
 	return matrix;
 }
 
-MPSMatrix *sluice__mps_matrix_view(float *data, size_t rows, size_t columns)
-{
-	const MPSMatrixDescriptor descriptor = {
-		.rows = rows,
-		.columns = columns,
-		.matrices = 1,
-		.rowBytes = columns * sizeof *data,
-		.matrixBytes = rows * columns * sizeof *data,
-		.dataType = MPSDataTypeFloat32,
-	};
-	return MPSMatrix_initWithBuffer_descriptor(data, &descriptor);
-}
-
 sluice_status sluice__mps_matrix_span(const char *where, const MPSMatrix *matrix, size_t offset, size_t rows,
 				      size_t columns, struct span *out)
 {

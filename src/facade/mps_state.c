@@ -7,12 +7,8 @@
 static void state_destroy(void *object)
 {
 	struct recurrent *state = object;
-	for (size_t each = 0; each < 2 * state->layers; each++) {
-		if (state->views)
-			sluice__object_release(state->views[each]);
-		if (state->data)
-			free(state->data[each]);
-	}
+	for (size_t each = 0; state->views && each < 2 * state->layers; each++)
+		sluice__object_release(state->views[each]);
 	free(state->views);
 	free(state->data);
 	free(state->channels);
@@ -32,17 +28,20 @@ size_t sluice__mps_recurrent_width(const struct recurrent *state, size_t layer)
 	return state->channels[layer] * places(state->height, state->width);
 }
 
+/* The memory is the matrix's or the image's, so that who retains one of them may let the state go. */
 static int part_make(struct recurrent *state, size_t each)
 {
-	const size_t layer = each / 2, channels = state->channels[layer];
-	state->data[each] =
-		sluice__object_allocate(state->rows, sluice__mps_recurrent_width(state, layer) * sizeof(float));
-	if (!state->data[each])
-		return 0;
-	state->views[each] = state->height ? (void *)sluice__mps_image_view(state->data[each], state->rows,
-									    state->height, state->width, channels)
-					   : sluice__mps_matrix_view(state->data[each], state->rows, channels);
-	return state->views[each] != NULL;
+	const size_t channels = state->channels[each / 2];
+	if (state->height) {
+		MPSImage *image = sluice__mps_image_own(state->rows, state->height, state->width, channels);
+		state->data[each] = image ? (float *)image->data : NULL;
+		state->views[each] = image;
+		return image != NULL;
+	}
+	MPSMatrix *matrix = sluice__mps_matrix_own(state->rows, channels, MPSDataTypeFloat32);
+	state->data[each] = matrix ? (float *)matrix->buffer : NULL;
+	state->views[each] = matrix;
+	return matrix != NULL;
 }
 
 struct recurrent *sluice__mps_recurrent(const struct recurrent_shape *shape, enum meaning meaning, int temporary)
