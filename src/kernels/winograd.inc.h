@@ -1,7 +1,7 @@
 /* winograd.inc.h: tiles of images, of results and of kernels, into the points of Winograd's convolutions and back. */
 #include "kernels/winograd.h"
 
-enum { WINOGRAD_SIDE = SLUICE__WINOGRAD_MOST_SIDE, WINOGRAD_PLACES = WINOGRAD_SIDE * WINOGRAD_SIDE };
+enum { AHEAD = 2, WINOGRAD_SIDE = SLUICE__WINOGRAD_MOST_SIDE, WINOGRAD_PLACES = WINOGRAD_SIDE * WINOGRAD_SIDE };
 
 /* Places of the tile that lie in the image, as offsets; others are NOWHERE. */
 static void tile_places(const struct sluice__expand *job, size_t count, ptrdiff_t at[WINOGRAD_PLACES])
@@ -21,6 +21,13 @@ static void tile_places(const struct sluice__expand *job, size_t count, ptrdiff_
 		if ((factor) != 0)                    \
 			(sum) = (factor) == 1 ? vf_add((sum), (v)[each]) : vf_fma(vf_set(factor), (v)[each], (sum));
 
+/* The vector that comes after the next is on its way: there are more places than the processor follows by itself. */
+static inline __attribute__((always_inline)) vf image_vector(const real *from)
+{
+	__builtin_prefetch(from + AHEAD * LANES);
+	return vf_load(from);
+}
+
 /* side x side points from count x count numbers, of one vector of channels. */
 static inline __attribute__((always_inline)) void expand_vector(size_t side, size_t count, const real matrix[][8],
 								const ptrdiff_t *at, const real *from, real *to,
@@ -31,7 +38,7 @@ static inline __attribute__((always_inline)) void expand_vector(size_t side, siz
 		vf v[WINOGRAD_SIDE];
 		UNROLL
 		for (size_t i = 0; i < count; i++)
-			v[i] = at[i * count + j] < 0 ? vf_set(0) : vf_load(from + at[i * count + j]);
+			v[i] = at[i * count + j] < 0 ? vf_set(0) : image_vector(from + at[i * count + j]);
 		UNROLL
 		for (size_t point = 0; point < side; point++) {
 			vf sum = vf_set(0);

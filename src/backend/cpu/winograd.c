@@ -196,6 +196,13 @@ static size_t strips_at_once(const struct tiling *tiling, size_t depth)
 	return strip < BLOCK_BYTES ? BLOCK_BYTES / strip : 1;
 }
 
+/* Reals from one point to the next where each has `tiles` rows of `width`. One line more than its numbers: points a
+ * power of two apart would share few sets of the cache. */
+static size_t step_of_points(size_t tiles, size_t width)
+{
+	return tiles * width + SLUICE__PAD;
+}
+
 /* The first row of a strip, counted over all images; also of the one behind the last. */
 static size_t row_of_strip(const struct tiling *tiling, size_t strip)
 {
@@ -224,7 +231,7 @@ static void expand_strips(const struct sluice__kernels *kernels, const struct ti
 		.height = origin->from.height,
 		.width = origin->from.width,
 		.row = origin->row,
-		.to_point = tiles * depth,
+		.to_point = step_of_points(tiles, depth),
 	};
 	for (size_t tile = 0; tile < tiles; tile++) {
 		const size_t strip = strips.first + tile / tiling->across;
@@ -244,12 +251,12 @@ static void multiply_points(const struct sluice__kernels *kernels, size_t side, 
 		const struct product product = {
 			.last = 1,
 			.batch = tiles,
-			.a = {from + point * tiles * depth, 0, depth},
+			.a = {from + point * step_of_points(tiles, depth), 0, depth},
 			.depth = depth,
 			.width = width,
 			.panels = panels + point * depth * width,
 			.type = SLUICE__REAL_DTYPE,
-			.c = to + point * tiles * width,
+			.c = to + point * step_of_points(tiles, width),
 			.c_row = width,
 			.c_padded = true,
 		};
@@ -267,7 +274,7 @@ static void contract_strips(const struct sluice__kernels *kernels, const struct 
 		.side = tiling->side,
 		.kind = SLUICE__WINOGRAD_RESULT,
 		.vectors = width / kernels->lanes,
-		.from_point = tiles * width,
+		.from_point = step_of_points(tiles, width),
 		.start_stays = start_stays,
 		.width = tiling->image.width,
 		.row = row,
@@ -297,7 +304,8 @@ static struct sluice__range block_of(struct sluice__range own, size_t first, siz
 static size_t points_of(const struct sluice__kernels *kernels, const struct tiling *tiling, size_t depth)
 {
 	const size_t tiles = strips_at_once(tiling, depth) * tiling->across;
-	return tiling->side * tiling->side * tiles * (depth + SLUICE__PANEL_VECTORS * kernels->lanes);
+	return tiling->side * tiling->side *
+	       (step_of_points(tiles, depth) + step_of_points(tiles, SLUICE__PANEL_VECTORS * kernels->lanes));
 }
 
 /* A row of da's points is longer than its numbers: rows a power of two apart would share few sets of the cache. */
@@ -309,8 +317,8 @@ static size_t da_row_of(size_t gates)
 /* Reals of the points of a gradient: of what the weights saw, and of da. */
 static size_t seen_points(const struct tiling *tiling, size_t depth, size_t gates)
 {
-	return tiling->side * tiling->side * strips_at_once(tiling, depth) * tiling->across *
-	       (depth + da_row_of(gates));
+	const size_t tiles = strips_at_once(tiling, depth) * tiling->across;
+	return tiling->side * tiling->side * (step_of_points(tiles, depth) + step_of_points(tiles, da_row_of(gates)));
 }
 
 void sluice__winograd_sizes(const struct cpu_plan *plan, const struct packed_layer *packed,
@@ -329,7 +337,7 @@ void sluice__winograd_sizes(const struct cpu_plan *plan, const struct packed_lay
 	if (!training)
 		return;
 	const size_t seen = seen_points(&results, depth, gates);
-	const size_t gradient = packed->side * packed->side * gates * depth;
+	const size_t gradient = packed->side * packed->side * step_of_points(gates, depth);
 	sizes->seen = seen > sizes->seen ? seen : sizes->seen;
 	sizes->gradient = gradient > sizes->gradient ? gradient : sizes->gradient;
 }
@@ -385,7 +393,8 @@ void sluice__winograd_step(const struct strip *strip, const struct rows *h, cons
 				      : pass_piece(pass, pass->plan->map.gates[strip->direction]);
 	const size_t strips = moment->rows / packed->places * tiling.down, most = strips_at_once(&tiling, depth);
 	const struct sluice__range own = sluice__share(strips, team->index, team->count);
-	real *seen = points_at(pass, strip->direction, team), *products = seen + points * most * tiling.across * depth;
+	real *seen = points_at(pass, strip->direction, team),
+	     *products = seen + points * step_of_points(most * tiling.across, depth);
 	for (size_t first = own.first; first < own.last; first += most) {
 		const struct sluice__range part = block_of(own, first, most);
 		const size_t row = row_of_strip(&tiling, part.first);
@@ -429,7 +438,8 @@ void sluice__winograd_back(const struct pass *pass, const struct winograd_back *
 		.left = reach - (ptrdiff_t)back->window->left,
 	};
 	const struct sluice__range own = sluice__share(images * tiling.down, team->index, team->count);
-	real *seen = points_at(pass, direction, team), *products = seen + points * most * tiling.across * depth;
+	real *seen = points_at(pass, direction, team),
+	     *products = seen + points * step_of_points(most * tiling.across, depth);
 	for (size_t first = own.first; first < own.last; first += most) {
 		const struct sluice__range part = block_of(own, first, most);
 		const size_t tiles = (part.last - part.first) * tiling.across;
@@ -472,8 +482,8 @@ static struct gradient gradient_of(const struct pass *pass, size_t index)
 		.seen = pass_piece(pass, map->seen),
 		.sums = pass_piece(pass, map->point_sums),
 	};
-	gradient.da_points = gradient.seen + gradient.points * strips_at_once(&gradient.tiling, gradient.depth) *
-						     gradient.tiling.across * gradient.depth;
+	const size_t most = strips_at_once(&gradient.tiling, gradient.depth) * gradient.tiling.across;
+	gradient.da_points = gradient.seen + gradient.points * step_of_points(most, gradient.depth);
 	return gradient;
 }
 
@@ -490,7 +500,7 @@ static void expand_panels(const struct gradient *gradient, struct origin origin,
 		.height = origin.from.height,
 		.width = origin.from.width,
 		.row = origin.row,
-		.to_point = tiles * gradient->depth,
+		.to_point = step_of_points(tiles, gradient->depth),
 	};
 	for (size_t done = 0, part; done < channels; done += part) {
 		const size_t panel = (column + done) / full * full, room = panel + full - column - done;
@@ -523,7 +533,7 @@ static void expand_da(const struct gradient *gradient, const real *da, struct sl
 		.height = tiling->image.height,
 		.width = tiling->image.width,
 		.row = gradient->gates,
-		.to_point = (all.last - all.first) * tiling->across * gradient->da_row,
+		.to_point = step_of_points((all.last - all.first) * tiling->across, gradient->da_row),
 	};
 	for (size_t strip = strips.first; strip < strips.last; strip++)
 		for (size_t x = 0; x < tiling->across; x++) {
@@ -548,12 +558,12 @@ static void sum_points(const struct gradient *gradient, size_t tiles, bool add, 
 				.rows = gradient->gates,
 				.vectors = width / kernels->lanes,
 				.depth = tiles,
-				.a = gradient->da_points + point * tiles * gradient->da_row,
+				.a = gradient->da_points + point * step_of_points(tiles, gradient->da_row),
 				.a_row = 1,
 				.a_step = gradient->da_row,
-				.panel = gradient->seen + (point * depth + column) * tiles,
+				.panel = gradient->seen + point * step_of_points(tiles, depth) + column * tiles,
 				.type = SLUICE__REAL_DTYPE,
-				.c = gradient->sums + point * gradient->gates * depth + column,
+				.c = gradient->sums + point * step_of_points(gradient->gates, depth) + column,
 				.c_row = depth,
 				.add = add,
 			};
@@ -596,7 +606,7 @@ static void contract_gradient(const struct gradient *gradient, const struct wino
 		.side = gradient->tiling.side,
 		.kind = SLUICE__WINOGRAD_KERNEL,
 		.vectors = seen->channels / kernels->lanes,
-		.from_point = gradient->gates * gradient->depth,
+		.from_point = step_of_points(gradient->gates, gradient->depth),
 		.width = kernel,
 		.row = seen->all,
 		.rows = kernel,
@@ -633,7 +643,8 @@ void sluice__winograd_gradient(const struct pass *pass, size_t index, const stru
 	}
 	/* The sum of no rows is zero, too. */
 	if (!any && team->index == 0)
-		memset(gradient.sums, 0, gradient.points * gradient.gates * gradient.depth * sizeof *gradient.sums);
+		memset(gradient.sums, 0,
+		       gradient.points * step_of_points(gradient.gates, gradient.depth) * sizeof *gradient.sums);
 	team_wait(team);
 	size_t column = 0;
 	for (size_t each = 0; each < count; each++) {
