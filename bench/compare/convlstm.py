@@ -168,7 +168,7 @@ def peer_version(peer, threads):
     return f"PyTorch {torch.__version__}"
 
 
-def work(peer, threads):
+def work(peer, threads, clock):
     """Answers every line of a problem, a pass, seconds and a variant with {"ms"} or {"error"}, after one
     {"version"}."""
     answers = os.fdopen(os.dup(1), "w")
@@ -178,13 +178,13 @@ def work(peer, threads):
     for line in sys.stdin:
         problem, pass_name, seconds, variant = line.rstrip("\n").split(" ", 3)
         try:
-            answer = {"ms": 1e3 * measure_peer(ready, peer, problem, pass_name, variant, float(seconds))}
+            answer = {"ms": 1e3 * measure_peer(ready, peer, clock, problem, pass_name, variant, float(seconds))}
         except Exception as error:  # of any kind: what a peer cannot do is reported
             answer = {"error": (str(error) or type(error).__name__).splitlines()[0]}
         print(json.dumps(answer), file=answers, flush=True)
 
 
-def measure_peer(ready, peer, problem, pass_name, variant, seconds):
+def measure_peer(ready, peer, clock, problem, pass_name, variant, seconds):
     """Seconds of a call, after two that may compile; one call is enough if it takes longer than MUCH."""
     key = (problem, pass_name, variant)
     if key not in ready:
@@ -194,9 +194,9 @@ def measure_peer(ready, peer, problem, pass_name, variant, seconds):
         ready[key]()
     samples, start = [], time.perf_counter()
     while len(samples) < 2 or time.perf_counter() - start < seconds:
-        begin = time.perf_counter()
+        begin = clock()
         ready[key]()
-        samples.append(time.perf_counter() - begin)
+        samples.append(clock() - begin)
         if samples[0] > MUCH:
             break
     return statistics.median(samples)
@@ -230,13 +230,13 @@ class Worker:
 
 def open_workers(arguments, threads):
     """{name: (worker, variants)}"""
-    workers = {}
+    workers, cpu = {}, ["--cpu"] if arguments.cpu else []
     if arguments.images:
-        workers["sluice"] = (Worker([arguments.images, f"--threads={threads}"], threads), ("",))
+        workers["sluice"] = (Worker([arguments.images, f"--threads={threads}", *cpu], threads), ("",))
     for name, python, variants in (("keras", arguments.keras, arguments.keras_variants),
                                    ("torch", arguments.torch, arguments.torch_variants)):
         if python:
-            command = [python, __file__, "--worker", name, "--worker-threads", str(threads)]
+            command = [python, __file__, "--worker", name, "--worker-threads", str(threads), *cpu]
             workers[name] = (Worker(command, threads), variants)
     return workers
 
@@ -288,11 +288,15 @@ def main():
     parser.add_argument("--threads", type=int, nargs="+", default=[2, 1])
     parser.add_argument("--problems", nargs="+", default=["t10n16i64h64conv3y16x16", "t10n16i64h64conv5y16x16"])
     parser.add_argument("--passes", nargs="+", default=PASSES, choices=PASSES)
+    parser.add_argument("--cpu", action="store_true", help="measure the processor's time, on a busy machine; 1 thread")
     parser.add_argument("--worker", choices=("keras", "torch"), help=argparse.SUPPRESS)
     parser.add_argument("--worker-threads", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
-        return work(arguments.worker, arguments.worker_threads)
+        return work(arguments.worker, arguments.worker_threads,
+                    time.process_time if arguments.cpu else time.perf_counter)
+    if arguments.cpu and arguments.threads != [1]:
+        parser.error("--cpu needs --threads 1: threads that wait cost time, too")
     for threads in arguments.threads:
         workers = open_workers(arguments, threads)
         print("; ".join(worker.version for worker, _ in workers.values()), flush=True)
