@@ -56,7 +56,7 @@ static sluice_status numbers_check(const struct reading *reading, const MPSCNNCo
 		{"strideInPixelsY", descriptor->strideInPixelsY, 1},
 		{"dilationRateX", descriptor->dilationRateX, 0},
 		{"dilationRateY", descriptor->dilationRateY, 0},
-		{"groups", descriptor->groups, request->image && !request->diagonal ? 0 : 1},
+		{"groups", descriptor->groups, request->image || request->diagonal ? 0 : 1},
 		{"inputFeatureChannels", descriptor->inputFeatureChannels, request->diagonal ? 0 : request->in},
 		{"outputFeatureChannels", descriptor->outputFeatureChannels, request->out},
 	};
@@ -72,6 +72,9 @@ static sluice_status numbers_check(const struct reading *reading, const MPSCNNCo
 	    descriptor->inputFeatureChannels != request->out)
 		return MPS_INVALID("%s: descriptor.inputFeatureChannels is %zu, expected 1 or %zu of diagonal weights",
 				   reading->where, descriptor->inputFeatureChannels, request->out);
+	if (request->diagonal && descriptor->groups != 1 && descriptor->groups != descriptor->inputFeatureChannels)
+		return MPS_INVALID("%s: descriptor.groups is %zu, expected 1 or %zu of diagonal weights",
+				   reading->where, descriptor->groups, descriptor->inputFeatureChannels);
 	if (request->in % descriptor->groups || request->out % descriptor->groups)
 		return MPS_INVALID("%s: descriptor.groups is %zu, which does not divide %zu and %zu channels",
 				   reading->where, descriptor->groups, request->in, request->out);

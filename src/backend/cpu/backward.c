@@ -6,7 +6,7 @@
 /* --- to the layer below, or to x --- */
 
 /* Where the gradient of what a direction reads goes: a result of the layer below, or dx. */
-static struct rows input_gradient(const struct pass *pass, size_t index, size_t direction, size_t segment)
+struct rows sluice__backward_input(const struct pass *pass, size_t index, size_t direction, size_t segment)
 {
 	if (index > 0) {
 		const size_t row = pass_dy_row(pass, index - 1);
@@ -19,7 +19,7 @@ static struct rows input_gradient(const struct pass *pass, size_t index, size_t 
 }
 
 /* Whether a direction adds to what is there: what the other one has put there, or the caller. */
-static bool adds_input(const struct pass *pass, size_t index, size_t direction)
+bool sluice__backward_adds(const struct pass *pass, size_t index, size_t direction)
 {
 	if (index == 0 && pass_accumulates(pass, SLUICE_ACCUMULATE_X))
 		return true;
@@ -32,7 +32,7 @@ static void clear_input_padding(const struct pass *pass, size_t index, size_t di
 	const struct packed_layer *packed = &pass->plan->layers[index];
 	for (size_t each = 0; index > 0 && each < packed->segments; each++) {
 		const struct segment *segment = &packed->segment[each];
-		const struct rows to = input_gradient(pass, index, direction, each);
+		const struct rows to = sluice__backward_input(pass, index, direction, each);
 		const size_t rows = pass->batch * packed->places_before;
 		for (size_t row = steps.first * rows; row < steps.last * rows; row++)
 			memset((real *)to.at + row * to.row + segment->width, 0,
@@ -47,7 +47,7 @@ static void place_gradient(struct pass *pass, size_t index, size_t direction, st
 	const size_t hidden = packed->hidden, da_row = SLUICE__GATES * packed->span;
 	const bool whole = packed->options->input == SLUICE_INPUT_GATES;
 	/* Gates of two directions lie side by side. */
-	const bool add = adds_input(pass, index, whole ? 0 : direction);
+	const bool add = sluice__backward_adds(pass, index, whole ? 0 : direction);
 	const real *da = pass_piece(pass, pass->plan->map.da[direction]);
 	const size_t first = whole && !packed->reads_separate ? direction * SLUICE__GATES * hidden : 0;
 	const size_t width = packed->segment[0].width;
@@ -58,7 +58,7 @@ static void place_gradient(struct pass *pass, size_t index, size_t direction, st
 			continue;
 		for (size_t j = 0; j < (whole ? SLUICE__GATES : 1) * hidden; j++) {
 			const size_t column = first + j, unit = j % hidden;
-			const struct rows to = input_gradient(pass, index, direction, column / width);
+			const struct rows to = sluice__backward_input(pass, index, direction, column / width);
 			real *at = (real *)to.at + row / rows * to.step + row % rows * to.row + column % width;
 			real sum = add ? *at : 0;
 			for (size_t gate = 0; gate < SLUICE__GATES; gate++)
@@ -81,11 +81,9 @@ static void convolve_images(const struct pass *pass, size_t index, size_t direct
 		.from = layer->image,
 		.to = layer->from,
 		.da = convolution->images,
-		.panels = packed_reals(pass->plan, packed->segment[each].points_back[direction]),
-		.width = convolution->width,
-		.add = convolution->add,
-		.c = convolution->c,
-		.c_row = convolution->c_row,
+		.target[0] = {packed_reals(pass->plan, packed->segment[each].points_back[direction]),
+			      convolution->width, convolution->add, convolution->c, convolution->c_row},
+		.targets = 1,
 	};
 	if (packed->points_of_input)
 		sluice__winograd_back(pass, &by, direction, images, team);
@@ -101,14 +99,14 @@ static void convolve_gradient(struct pass *pass, size_t index, size_t direction,
 	const real *da = pass_piece(pass, pass->plan->map.da[direction]);
 	for (size_t each = 0; each < packed->segments; each++) {
 		const struct segment *segment = &packed->segment[each];
-		const struct rows to = input_gradient(pass, index, direction, each);
+		const struct rows to = sluice__backward_input(pass, index, direction, each);
 		struct convolution convolution = {
 			.gather = sluice__gather_of(pass->plan, packed, &packed->input, true, da_row, da_row),
 			.images = da,
 			.panels = packed_panels(pass->plan, segment->backward[direction]),
 			.type = pass->plan->panel_type,
 			.width = segment->width,
-			.add = adds_input(pass, index, direction),
+			.add = sluice__backward_adds(pass, index, direction),
 			.c = (real *)to.at,
 			.c_row = to.row,
 			.c_padded = index > 0,
@@ -138,12 +136,13 @@ static void direction_input(struct pass *pass, size_t index, size_t direction, c
 		return;
 	}
 	if (packed->images) {
-		convolve_gradient(pass, index, direction, team);
+		if (!sluice__winograd_joins(pass, index))
+			convolve_gradient(pass, index, direction, team);
 		return;
 	}
 	for (size_t each = 0; each < packed->segments; each++) {
 		const struct segment *segment = &packed->segment[each];
-		const struct rows to = input_gradient(pass, index, direction, each);
+		const struct rows to = sluice__backward_input(pass, index, direction, each);
 		const struct product product = {
 			.first = own.first,
 			.last = own.last,
@@ -154,7 +153,7 @@ static void direction_input(struct pass *pass, size_t index, size_t direction, c
 			.width = segment->width,
 			.panels = packed_panels(pass->plan, segment->backward[direction]),
 			.type = pass->plan->panel_type,
-			.add = adds_input(pass, index, direction),
+			.add = sluice__backward_adds(pass, index, direction),
 			.c = (real *)to.at,
 			.c_step = to.step,
 			.c_row = to.row,

@@ -149,17 +149,25 @@ void sluice__convolution_take(const struct seen *seen, size_t hidden, size_t row
 
 /* --- winograd.c: convolutions of 3 x 3 and 5 x 5 by tiles --- */
 
-/* c (+)= da through a window backwards, on images of size `to`; da [rows,4 span] on images of size `from`. */
+/* Gradients that da [rows,4 span] makes, on images of size `from`, through a window backwards on images of size `to`:
+ * one for each of what was seen through windows of this size and place. */
 struct winograd_back {
 	size_t layer;
 	const struct sluice__window *window;
 	struct sluice__image from, to;
-	const real *da, *panels;
-	size_t width;
-	bool add;
-	real *c;
-	size_t c_row;
+	const real *da;
+	struct winograd_target {
+		const real *panels;
+		size_t width;
+		bool add;
+		real *c;
+		size_t c_row;
+	} target[MOST_SEGMENTS + 1];
+	size_t targets;
 };
+
+/* Whether the gradient of what a layer reads is made in every step, from the tiles that make that of h. */
+bool sluice__winograd_joins(const struct pass *pass, size_t layer);
 
 /* Each thread of the team some strips; returns before others are done. */
 void sluice__winograd_back(const struct pass *pass, const struct winograd_back *back, size_t direction, size_t images,
@@ -640,6 +648,11 @@ void sluice__forward_gather_last(struct pass *pass, const struct team *team);
 void sluice__restore_h(struct pass *pass, size_t layer, const struct team *team);
 void sluice__restore_input(struct pass *pass, size_t layer, const struct team *team);
 void sluice__restore_gates(struct pass *pass, size_t layer, const struct team *team);
+
+/* Where the gradient of what a direction reads goes, by its segments: a result of the layer below, or dx; and whether
+ * it is added to what is there. */
+struct rows sluice__backward_input(const struct pass *pass, size_t layer, size_t direction, size_t segment);
+bool sluice__backward_adds(const struct pass *pass, size_t layer, size_t direction);
 
 /* Back through the steps of one layer and direction: da of all steps, and the gradient of the initial state. */
 void sluice__through_time(struct pass *pass, size_t layer, size_t direction, const struct team *team);

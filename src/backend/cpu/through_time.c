@@ -136,30 +136,39 @@ static void convolve(const struct back *back, size_t rows, const struct taps *ta
 	team_wait(team);
 }
 
-static void by_tiles(const struct back *back, size_t rows, const real *da, const struct team *team)
+/* dh of one step by tiles, and with it the gradient of what the layer read, where that is possible. */
+static void by_tiles(const struct back *back, size_t t, size_t rows, const real *da, const struct team *team)
 {
-	const struct sluice__layer *layer = &back->pass->prepared->network->layers[back->layer];
-	const struct winograd_back by = {.layer = back->layer,
-					 .window = &layer->recurrent,
-					 .from = layer->image,
-					 .to = layer->image,
-					 .da = da,
-					 .panels = packed_reals(back->pass->plan, back->weights->points_back),
-					 .width = back->packed->out,
-					 .c = back->dh,
-					 .c_row = back->packed->out_padded};
-	sluice__winograd_back(back->pass, &by, back->direction, rows / back->packed->places, team);
+	const struct pass *pass = back->pass;
+	const struct packed_layer *packed = back->packed;
+	const struct sluice__layer *layer = &pass->prepared->network->layers[back->layer];
+	struct winograd_back by = {.layer = back->layer,
+				   .window = &layer->recurrent,
+				   .from = layer->image,
+				   .to = layer->image,
+				   .da = da,
+				   .target[0] = {packed_reals(pass->plan, back->weights->points_back), packed->out,
+						 false, back->dh, packed->out_padded},
+				   .targets = 1};
+	for (size_t each = 0; sluice__winograd_joins(pass, back->layer) && each < packed->segments; each++) {
+		const struct segment *segment = &packed->segment[each];
+		const struct rows to = sluice__backward_input(pass, back->layer, back->direction, each);
+		by.target[by.targets++] = (struct winograd_target){
+			packed_reals(pass->plan, segment->points_back[back->direction]), segment->width,
+			sluice__backward_adds(pass, back->layer, back->direction), (real *)to.at + t * to.step, to.row};
+	}
+	sluice__winograd_back(pass, &by, back->direction, rows / packed->places, team);
 	team_wait(team);
 }
 
 /* dh of the strip's columns from da of one step: da R. */
-static void multiply_recurrent(const struct back *back, size_t rows, const real *da, bool descending,
+static void multiply_recurrent(const struct back *back, size_t t, size_t rows, const real *da, bool descending,
 			       const struct team *team)
 {
 	const size_t depth = SLUICE__GATES * back->packed->span;
 	const struct factor factor = {da, depth, depth, back->transposed, back->transposed_type};
 	if (back->packed->side)
-		by_tiles(back, rows, da, team);
+		by_tiles(back, t, rows, da, team);
 	else if (back->packed->images)
 		convolve(back, rows, &back->packed->recurrent, &factor, back->packed->out, false, back->dh,
 			 back->packed->out_padded, team);
@@ -485,7 +494,7 @@ static void step_options(const struct back *back, size_t t, const real *c_before
 			factor_of(back, job.da, job.da_row, SLUICE__GATES * packed->span, back->weights->peephole_back);
 		multiply_memory(back, rows, &factor, descending, team);
 	}
-	multiply_recurrent(back, rows, job.da, descending, team);
+	multiply_recurrent(back, t, rows, job.da, descending, team);
 	if (carry || pass_masks_h(pass, back->layer))
 		finish_dh(back, t, carry);
 }
@@ -499,7 +508,7 @@ static void step_plain(const struct back *back, size_t t, const real *c_before, 
 	job.dy_row = pass_dy_row(back->pass, back->layer);
 	back->pass->plan->kernels.cell_backward(&job);
 	team_wait(team);
-	multiply_recurrent(back, job.rows, job.da, descending, team);
+	multiply_recurrent(back, t, job.rows, job.da, descending, team);
 }
 
 /* One step with what is around it: gradients that are given, rows that are held or begin anew. */

@@ -444,14 +444,29 @@ void sluice__winograd_back(const struct pass *pass, const struct winograd_back *
 		const struct sluice__range part = block_of(own, first, most);
 		const size_t tiles = (part.last - part.first) * tiling.across;
 		expand_strips(kernels, &tiling, &origin, SLUICE__WINOGRAD_IMAGE, part, depth, 0, seen);
-		for (size_t column = 0; column < back->width; column += full) {
-			const size_t rest = back->width - column, used = rest < full ? rest : full;
-			multiply_points(kernels, tiling.side, tiles, depth, seen,
-					back->panels + column * points * depth, used, products);
-			contract_strips(kernels, &tiling, part, products, used, back->add ? back->c + column : NULL,
-					false, back->c + column, back->c_row);
+		for (size_t each = 0; each < back->targets; each++) {
+			const struct winograd_target *target = &back->target[each];
+			for (size_t column = 0; column < target->width; column += full) {
+				const size_t rest = target->width - column, used = rest < full ? rest : full;
+				real *c = target->c + column;
+				multiply_points(kernels, tiling.side, tiles, depth, seen,
+						target->panels + column * points * depth, used, products);
+				contract_strips(kernels, &tiling, part, products, used, target->add ? c : NULL, false,
+						c, target->c_row);
+			}
 		}
 	}
+}
+
+bool sluice__winograd_joins(const struct pass *pass, size_t index)
+{
+	const struct packed_layer *packed = &pass->plan->layers[index];
+	const struct sluice__layer *layer = &pass->prepared->network->layers[index];
+	const struct array dx = sluice__array_dx(pass);
+	/* Two directions may be at work at the same time, and would add to one place. */
+	return packed->points_of_input && packed->directions == 1 && (index > 0 || array_given(&dx)) &&
+	       layer->input.top == layer->recurrent.top && layer->input.left == layer->recurrent.left &&
+	       layer->from.height == layer->image.height && layer->from.width == layer->image.width;
 }
 
 /* --- gradients of the weights --- */
