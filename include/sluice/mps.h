@@ -270,7 +270,7 @@ SLUICE_API int SLUICE_MPS_JOIN(MPSRNNMatrixInferenceLayer_encodeBidirectionalSeq
 /* The same with images and convolutions: a ConvLSTM. Kernels have their centre at width / 2, height / 2, rounded down,
  * and the border is zeros; strides are 1. Weights are always rounded to Float16. All images of an encode have the same
  * width, height and number of images; which, each encode says anew. Diagonal memory weights are one number for each
- * channel, the same for all pixels. */
+ * channel, the same for all pixels. Kernels, dilation and groups may differ from gate to gate. */
 typedef struct MPSRNNImageInferenceLayer MPSRNNImageInferenceLayer;
 SLUICE_MPS_COUNTED(MPSRNNImageInferenceLayer)
 
@@ -358,8 +358,8 @@ SLUICE_API int MPSRNNMatrixTrainingState_isTemporary(const MPSRNNMatrixTrainingS
 SLUICE_API size_t MPSRNNMatrixTrainingState_readCount(const MPSRNNMatrixTrainingState *state);
 SLUICE_API void MPSRNNMatrixTrainingState_setReadCount(MPSRNNMatrixTrainingState *state, size_t readCount);
 
-/* One layer, whose weights are matrices of the caller's: a call is handed them. Parts whose source is NULL stay zero
- * and have no gradient; nor have the slopes of PReLUs. */
+/* One layer, run from step 0 on, whose weights are matrices of the caller's: a call is handed them. Parts whose source
+ * is NULL stay zero and have no gradient; nor have the slopes of PReLUs. */
 typedef struct MPSRNNMatrixTrainingLayer MPSRNNMatrixTrainingLayer;
 SLUICE_MPS_COUNTED(MPSRNNMatrixTrainingLayer)
 

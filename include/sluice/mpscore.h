@@ -143,7 +143,7 @@ typedef enum MPSCNNConvolutionWeightsLayout { MPSCNNConvolutionWeightsLayoutOHWI
  *
  * What: weights[out][kernel height][kernel width][in / groups], of dataType. For a matrix layer the kernel is 1 x 1, so
  * that is W, row-major [H][I]. Recurrent weights have in = out = H. Memory weights likewise, or if
- * memoryWeightsAreDiagonal H numbers, with channels in = out = H or in = 1, out = H, and a kernel of 1 x 1.
+ * memoryWeightsAreDiagonal H numbers: out = H, in = H or 1, groups = 1 or in, and a kernel of 1 x 1.
  * Bias and neuron are those of a gate's input source; those of recurrent and memory sources are not read. */
 typedef struct MPSCNNConvolutionDataSource {
 	size_t size;
