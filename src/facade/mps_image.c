@@ -244,12 +244,14 @@ int MPSImage_writeBytes_dataLayout_imageIndex(MPSImage *image, const void *dataB
 	return SLUICE_OK;
 }
 
-sluice_status sluice__mps_image_span(const char *where, const MPSImage *image, size_t channels, struct span *out)
+sluice_status sluice__mps_image_span(const char *name, size_t index, const MPSImage *image, size_t channels,
+				     struct span *out)
 {
 	if (!image)
-		return MPS_INVALID("%s is NULL, expected an image", where);
+		return MPS_INVALID("%s[%zu] is NULL, expected an image", name, index);
 	if (image->featureChannels != channels)
-		return MPS_INVALID("%s has %zu channels, expected %zu", where, image->featureChannels, channels);
+		return MPS_INVALID("%s[%zu] has %zu channels, expected %zu", name, index, image->featureChannels,
+				   channels);
 	*out = (struct span){
 		.at = image->data,
 		.type = image->featureChannelFormat == MPSImageFeatureChannelFormatFloat32 ? SLUICE_F32 : SLUICE_F16,

@@ -1,8 +1,6 @@
 /* mps_image_layer.c exists to read what an encode of images is given. */
 #include "mps_internal.h"
 
-#include <stdio.h>
-
 MPSRNNImageInferenceLayer *
 MPSRNNImageInferenceLayer_initWithDevice_rnnDescriptors(void *device, const MPSRNNDescriptor *const *rnnDescriptors,
 							size_t count)
@@ -27,27 +25,25 @@ struct images {
 	MPSImage *const *list;
 };
 
-static sluice_status size_check(const char *where, const MPSImage *image, const MPSImage *first)
+static sluice_status size_check(const char *name, size_t index, const MPSImage *image, const MPSImage *first)
 {
 	if (image->width != first->width || image->height != first->height)
-		return MPS_INVALID("%s is %zu x %zu, expected %zu x %zu as the first source", where, image->width,
-				   image->height, first->width, first->height);
+		return MPS_INVALID("%s[%zu] is %zu x %zu, expected %zu x %zu as the first source", name, index,
+				   image->width, image->height, first->width, first->height);
 	if (image->numberOfImages != first->numberOfImages)
-		return MPS_INVALID("%s has %zu images, expected %zu as the first source", where, image->numberOfImages,
-				   first->numberOfImages);
+		return MPS_INVALID("%s[%zu] has %zu images, expected %zu as the first source", name, index,
+				   image->numberOfImages, first->numberOfImages);
 	return SLUICE_OK;
 }
 
 static sluice_status array_read(const struct images *images, const struct call_request *request, size_t channels,
 				const MPSImage *first, struct call *call, struct span *out)
 {
-	char where[MPS_WHERE_TEXT];
 	if (!images->list)
 		return MPS_INVALID("%s is NULL, expected an array", images->name);
 	for (size_t step = 0; step < request->steps; step++) {
-		snprintf(where, sizeof where, "%s[%zu]", images->name, step);
-		MPS_TRY(sluice__mps_image_span(where, images->list[step], channels, &out[step]));
-		MPS_TRY(size_check(where, images->list[step], first ? first : images->list[0]));
+		MPS_TRY(sluice__mps_image_span(images->name, step, images->list[step], channels, &out[step]));
+		MPS_TRY(size_check(images->name, step, images->list[step], first ? first : images->list[0]));
 		sluice__mps_call_retain(call, images->list[step]);
 	}
 	return SLUICE_OK;

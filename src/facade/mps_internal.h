@@ -191,10 +191,11 @@ sluice_dtype sluice__mps_dtype(MPSDataType dataType);
 /* The type's name, or its number in `text`, which is returned. */
 const char *sluice__mps_type_text(MPSDataType dataType, char text[16]);
 
-/* The span of one argument, checked: columns exactly, rows at least. rows 0: all of them. */
-sluice_status sluice__mps_matrix_span(const char *where, const MPSMatrix *matrix, size_t offset, size_t rows,
-				      size_t columns, struct span *out);
-sluice_status sluice__mps_image_span(const char *where, const MPSImage *image, size_t channels, struct span *out);
+/* The span of element `index` of an argument, checked: columns exactly, rows at least. rows 0: all of them. */
+sluice_status sluice__mps_matrix_span(const char *name, size_t index, const MPSMatrix *matrix, size_t offset,
+				      size_t rows, size_t columns, struct span *out);
+sluice_status sluice__mps_image_span(const char *name, size_t index, const MPSImage *image, size_t channels,
+				     struct span *out);
 /* A matrix, and Float32 images, without gaps with memory of their own. */
 MPSMatrix *sluice__mps_matrix_own(size_t rows, size_t columns, MPSDataType dataType);
 MPSImage *sluice__mps_image_own(size_t images, size_t height, size_t width, size_t channels);

@@ -241,23 +241,25 @@ MPSMatrix *sluice__mps_matrix_own(size_t rows, size_t columns, MPSDataType dataT
 	return matrix;
 }
 
-sluice_status sluice__mps_matrix_span(const char *where, const MPSMatrix *matrix, size_t offset, size_t rows,
-				      size_t columns, struct span *out)
+sluice_status sluice__mps_matrix_span(const char *name, size_t index, const MPSMatrix *matrix, size_t offset,
+				      size_t rows, size_t columns, struct span *out)
 {
 	if (!matrix)
-		return MPS_INVALID("%s is NULL, expected a matrix", where);
+		return MPS_INVALID("%s[%zu] is NULL, expected a matrix", name, index);
 	const size_t element = element_bytes(matrix->dataType), room = matrix->matrices * matrix->matrixBytes;
 	if (matrix->columns != columns)
-		return MPS_INVALID("%s has %zu columns, expected %zu", where, matrix->columns, columns);
+		return MPS_INVALID("%s[%zu] has %zu columns, expected %zu", name, index, matrix->columns, columns);
 	if (matrix->rows < rows)
-		return MPS_INVALID("%s has %zu rows, expected at least %zu", where, matrix->rows, rows);
+		return MPS_INVALID("%s[%zu] has %zu rows, expected at least %zu", name, index, matrix->rows, rows);
 	rows = rows ? rows : matrix->rows;
 	const size_t needed = (rows - 1) * matrix->rowBytes + columns * element;
 	if (offset % element)
-		return MPS_INVALID("%s: the offset is %zu, expected a multiple of %zu", where, offset, element);
+		return MPS_INVALID("%s[%zu]: the offset is %zu, expected a multiple of %zu", name, index, offset,
+				   element);
 	if (offset > room - needed)
-		return MPS_INVALID("%s: the offset is %zu, expected at most %zu: %zu rows end with the matrix's memory",
-				   where, offset, room - needed, rows);
+		return MPS_INVALID(
+			"%s[%zu]: the offset is %zu, expected at most %zu: %zu rows end with the matrix's memory", name,
+			index, offset, room - needed, rows);
 	*out = (struct span){
 		.at = matrix->buffer + matrix->offset + offset,
 		.type = sluice__mps_dtype(matrix->dataType),

@@ -1,8 +1,6 @@
 /* mps_matrix_layer.c exists to read what an encode of matrices is given. */
 #include "mps_internal.h"
 
-#include <stdio.h>
-
 MPSRNNMatrixInferenceLayer *
 MPSRNNMatrixInferenceLayer_initWithDevice_rnnDescriptors(void *device, const MPSRNNDescriptor *const *rnnDescriptors,
 							 size_t count)
@@ -24,13 +22,11 @@ MPSRNNMatrixInferenceLayer *MPSRNNMatrixInferenceLayer_copyWithZone_device(const
 
 sluice_status sluice__mps_matrices_read(const struct matrices *matrices, struct span *out)
 {
-	char where[MPS_WHERE_TEXT];
 	if (!matrices->list)
 		return MPS_INVALID("%s is NULL, expected an array", matrices->name);
 	for (size_t step = 0; step < matrices->count; step++) {
 		const size_t offset = matrices->offsets ? matrices->offsets[step] : 0;
-		snprintf(where, sizeof where, "%s[%zu]", matrices->name, step);
-		MPS_TRY(sluice__mps_matrix_span(where, matrices->list[step], offset,
+		MPS_TRY(sluice__mps_matrix_span(matrices->name, step, matrices->list[step], offset,
 						matrices->rows ? matrices->rows[step] : 0, matrices->columns,
 						&out[step]));
 	}
