@@ -11,10 +11,12 @@
 #include "oracle.h"
 #include "sluice/sluice.h"
 
-/* What a plan stores in which type, and what its backward pass starts from. */
+/* What a plan stores in which type, what its backward pass starts from, and whether it may convolve by tiles: auto and
+ * on are the same to the bounds. */
 struct sluice__bound_storage {
 	sluice_dtype weights, data, tape;
 	sluice_tape_mode tape_mode;
+	sluice_choice winograd;
 };
 
 /* Largest allowed absolute error of every result. States are laid out as the oracle's; h, c and gates as sluice_run
@@ -33,6 +35,10 @@ sluice_status sluice__bound_create(const struct sluice__network *network, const 
 				   const struct sluice__oracle_trace_f64 *trace,
 				   const struct sluice__oracle_gradients_f64 *gradients,
 				   const struct sluice__bound_storage *storage, struct sluice__bound *out);
+/* How many times the bound of a pre-activation's products may grow where they are convolved by tiles and their numbers
+ * are of one size; 1 if nothing is. */
+double sluice__bound_looser(const struct sluice__network *network, const struct sluice__bound_storage *storage);
+
 void sluice__bound_destroy(struct sluice__bound *bound);
 
 #endif

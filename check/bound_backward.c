@@ -64,7 +64,7 @@ static struct number argument_of(const struct bound_work *work, const struct row
  * order. */
 static struct number state_gradient(struct number later, struct number output, const double *given, size_t place)
 {
-	struct sum sum = {0, 0, 0, 0};
+	struct sum sum = {0};
 
 	if (!given)
 		return add(later, output);
@@ -143,7 +143,7 @@ static struct number projection_backward(struct bound_work *work, const struct r
 {
 	const struct sluice__cell *cell = &work->network->cells[row->index];
 	size_t H = cell->hidden, first = k / H * cell->out;
-	struct sum dq = {0, 0, 0, 0};
+	struct sum dq = {0};
 
 	for (size_t j = 0; j < cell->out; j++) {
 		size_t place = cell->weight_hr + j * H + k % H;
@@ -308,6 +308,7 @@ static void recurrent_backward(struct bound_work *work, struct row *row)
 				sluice__bound_transpose(&product, (size_t)gate * cell->hidden + k % cell->hidden,
 							k / cell->hidden, row->da[gate_at(cell, gate, k)],
 							work->sums + cell->weight_hh, dm);
+	sluice__bound_tile_back(&product, cell, row->da, work->sums + cell->weight_hh, dm);
 	for (size_t k = 0; k < h_numbers(cell); k++) {
 		double m = sluice__oracle_mask_factor_f64(work->network, run, cell, k, 0, n);
 		double z = sluice__oracle_zoneout_h_factor_f64(run, cell, k, 0, n);
@@ -369,6 +370,7 @@ static void unit_input_backward(struct bound_work *work, const struct row *row, 
 static void input_backward(struct bound_work *work, const struct row *row)
 {
 	const struct sluice__cell *cell = &work->network->cells[row->index];
+	const struct bound_product product = sluice__bound_input(work, row->index);
 	size_t I = cell->inputs, width = work->network->widths[cell->layer];
 	int second = cell->direction == 1 && cell->input_column == 0 && cell->input != SLUICE_INPUT_GATES;
 	struct sum *dx = work->scratch_sums;
@@ -377,6 +379,8 @@ static void input_backward(struct bound_work *work, const struct row *row)
 	for (int gate = SLUICE__I; gate <= SLUICE__O; gate++)
 		for (size_t k = 0; k < c_numbers(cell) && sluice__cell_computes(cell, gate); k++)
 			unit_input_backward(work, row, gate, k, dx);
+	if (cell->input == SLUICE_INPUT_WEIGHTS)
+		sluice__bound_tile_back(&product, cell, row->da, work->sums + cell->weight_ih, dx);
 	for (size_t k = 0; k < cell->input_places * I; k++) {
 		size_t at = (row->n * cell->input_places + k / I) * width + cell->input_column + k % I;
 		double error = cell->input == SLUICE_INPUT_GATES ? dx[k].carried : sum_error(&dx[k]);
@@ -396,7 +400,7 @@ static void readout_backward(struct bound_work *work, size_t spot)
 	for (size_t k = 0; k < width; k++) {
 		size_t place = spot * width + k;
 		struct number h = {work->trace->inputs[last][place], work->later.inputs[last][place]};
-		struct sum dh = {0, 0, 0, 0};
+		struct sum dh = {0};
 
 		for (size_t out = 0; out < outputs; out++) {
 			struct number dy = exact(work->run->dy[spot * outputs + out]);

@@ -64,7 +64,7 @@ static void gate_forward(const struct bound_work *work, struct bound_view *view,
 		return;
 	for (size_t k = 0; k < c_numbers(cell); k++) {
 		size_t row = (size_t)gate * H + k % H, at = n * 4 * c_numbers(cell) + gate_at(cell, gate, k);
-		struct sum a = {0, 0, 0, 0};
+		struct sum a = {0};
 		struct number argument;
 
 		if (cell->bias != SLUICE__NONE)
@@ -116,7 +116,7 @@ static double projection_error(const struct bound_work *work, const struct bound
 {
 	const struct sluice__cell *cell = &work->network->cells[index];
 	size_t H = cell->hidden, first = n * c_numbers(cell) + k / cell->out * H;
-	struct sum pq = {0, 0, 0, 0};
+	struct sum pq = {0};
 
 	for (size_t unit = 0; unit < H; unit++)
 		sum_add(&pq, work->parameters[cell->weight_hr + k % cell->out * H + unit],
@@ -363,7 +363,7 @@ static void readout_forward(struct bound_work *work, size_t spot)
 	size_t width = network->widths[network->layer_count];
 
 	for (size_t out = 0; out < network->outputs; out++) {
-		struct sum y = {0, 0, 0, 0};
+		struct sum y = {0};
 
 		sum_add(&y, work->parameters[network->readout_bias + out], exact(1));
 		for (size_t k = 0; k < width; k++) {

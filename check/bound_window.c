@@ -73,28 +73,56 @@ static const struct number *tensor_at(const struct bound_work *work, size_t offs
 	return offset != SLUICE__NONE ? work->parameters + offset : NULL;
 }
 
+/* Gates that are computed from a pre-activation. */
+static unsigned computed(const struct sluice__cell *cell)
+{
+	unsigned gates = 0;
+
+	for (int gate = SLUICE__I; gate <= SLUICE__O; gate++)
+		gates |= sluice__cell_computes(cell, gate) ? 1u << gate : 0;
+	return gates;
+}
+
 struct bound_product sluice__bound_input(const struct bound_work *work, size_t index)
 {
 	const struct sluice__cell *cell = &work->network->cells[index];
 
-	return (struct bound_product){&cell->input_window, tensor_at(work, cell->weight_ih), work->sight.x,
-				      cell->inputs, NULL};
+	return (struct bound_product){
+		.window = &cell->input_window,
+		.weights = tensor_at(work, cell->weight_ih),
+		.seen = work->sight.x,
+		.stride = cell->inputs,
+		.tiled = sluice__bound_tiles(&work->storage, cell, &cell->input_window),
+		.gates = computed(cell) & ~cell->no_input_weights,
+	};
 }
 
 struct bound_product sluice__bound_recurrent(const struct bound_work *work, size_t index)
 {
 	const struct sluice__cell *cell = &work->network->cells[index];
 
-	return (struct bound_product){&cell->recurrent_window, work->R[index], work->sight.m, cell->out,
-				      work->factors[index]};
+	return (struct bound_product){
+		.window = &cell->recurrent_window,
+		.weights = work->R[index],
+		.seen = work->sight.m,
+		.stride = cell->out,
+		.factors = work->factors[index],
+		.tiled = sluice__bound_tiles(&work->storage, cell, &cell->recurrent_window),
+		.gates = computed(cell) & ~cell->no_recurrent_weights,
+	};
 }
 
 struct bound_product sluice__bound_memory(const struct bound_work *work, size_t index, int new_cell)
 {
 	const struct sluice__cell *cell = &work->network->cells[index];
 
-	return (struct bound_product){&cell->memory_window, tensor_at(work, cell->peephole),
-				      new_cell ? work->sight.e : work->sight.c, cell->hidden, NULL};
+	return (struct bound_product){
+		.window = &cell->memory_window,
+		.weights = tensor_at(work, cell->peephole),
+		.seen = new_cell ? work->sight.e : work->sight.c,
+		.stride = cell->hidden,
+		.gates = computed(cell) & ~cell->no_peepholes,
+	};
 }
 
 /* The channels that one tap of a gate's row sees from a place: where they and their weights begin. Whether there are
@@ -114,6 +142,7 @@ void sluice__bound_sum(const struct bound_product *product, size_t row, size_t p
 {
 	size_t weight, seen;
 
+	sluice__bound_tile(product, row, place, sum);
 	for (size_t tap = 0; tap < sluice__window_taps(product->window); tap++)
 		if (tap_find(product, row, place, tap, &weight, &seen))
 			for (size_t k = 0; k < product->window->channels; k++)

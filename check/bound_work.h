@@ -30,6 +30,8 @@ struct bound_product {
 	const struct number *weights, *seen;
 	size_t stride;
 	const double *factors;
+	int tiled;      /* whether it may be convolved by tiles */
+	unsigned gates; /* that have this product */
 };
 
 /* What the bounds are computed from and into. */
@@ -96,6 +98,17 @@ struct bound_product sluice__bound_memory(const struct bound_work *work, size_t 
 
 /* Adds the product's part of a pre-activation, row 0 .. 4H-1 of one place, to its sum. */
 void sluice__bound_sum(const struct bound_product *product, size_t row, size_t place, struct sum *sum);
+
+/* Whether a plan may convolve by tiles what the input's or the recurrent window sees: nothing but whole vectors of
+ * channels, by weights that are f32, and nothing in a cell with full peepholes or DropConnect; x only where h is. */
+int sluice__bound_tiles(const struct sluice__bound_storage *storage, const struct sluice__cell *cell,
+			const struct sluice__window *window);
+
+/* What convolving by tiles adds to the errors of these sums: of a pre-activation, and, from da of a whole row as
+ * gate_at places it, of the gradients of the weights and of what they see. */
+void sluice__bound_tile(const struct bound_product *product, size_t row, size_t place, struct sum *sum);
+void sluice__bound_tile_back(const struct bound_product *product, const struct sluice__cell *cell,
+			     const struct number *da, struct sum *dweights, struct sum *dseen);
 
 /* Adds what da of that pre-activation gives to the gradients of the weights and of what they see. */
 void sluice__bound_transpose(const struct bound_product *product, size_t row, size_t place, struct number da,

@@ -168,10 +168,21 @@ enum {
 	CHOOSE_COMBINATION
 };
 
-/* Two groups need an even number of channels. */
-static size_t in_groups(const struct sluice__combination *combination, size_t width)
+/* Whether a combination shall have whole vectors of channels, as Winograd's tiles want them: large layers, if that is
+ * on. */
+static int is_tiled(const struct sluice__combination *combination, int reduced)
 {
-	return combination->values[OF(GROUPS)] == 1 ? (width + 1) / 2 * 2 : width;
+	const unsigned char *values = combination->values;
+
+	return values[OF(IMAGE)] && values[OF(WINOGRAD)] == SLUICE_ON && values[OF(HIDDEN)] == 3 && !reduced;
+}
+
+/* Two groups need an even number of channels. */
+static size_t in_groups(const struct sluice__combination *combination, int reduced, size_t width)
+{
+	size_t unit = is_tiled(combination, reduced) ? 16 : combination->values[OF(GROUPS)] == 1 ? 2 : 1;
+
+	return (width + unit - 1) / unit * unit;
 }
 
 /* 1; up to 8; up to 20; up to 70, fewer where there are many cells. Of images 1; up to 4; up to 8; up to 20. */
@@ -188,22 +199,25 @@ static size_t hidden_of(const struct sluice__combination *combination, int reduc
 	if (value == 0)
 		return 1;
 	if (reduced)
-		return in_groups(combination, 2 + chosen(combination, CHOOSE_HIDDEN, cells > 2 ? 2 : 3));
+		return in_groups(combination, reduced, 2 + chosen(combination, CHOOSE_HIDDEN, cells > 2 ? 2 : 3));
+	if (is_tiled(combination, reduced))
+		return 16;
 	if (combination->values[OF(IMAGE)])
-		return in_groups(combination,
+		return in_groups(combination, reduced,
 				 IMAGES[value - 1].first + chosen(combination, CHOOSE_HIDDEN, IMAGES[value - 1].count));
 	return PLAIN[value - 1].first +
 	       chosen(combination, CHOOSE_HIDDEN, value < 3 ? PLAIN[value - 1].count : PLAIN[value - 1].count / cells);
 }
 
-static size_t projection_of(const struct sluice__combination *combination, size_t hidden)
+static size_t projection_of(const struct sluice__combination *combination, int reduced, size_t hidden)
 {
 	size_t value = combination->values[OF(PROJECTION)];
 
 	if (value == 0)
 		return 0;
-	return in_groups(combination, value == 1 ? 1 + chosen(combination, CHOOSE_PROJECTION, hidden)
-						 : hidden + 1 + chosen(combination, CHOOSE_PROJECTION, 4));
+	return in_groups(combination, reduced,
+			 value == 1 ? 1 + chosen(combination, CHOOSE_PROJECTION, hidden)
+				    : hidden + 1 + chosen(combination, CHOOSE_PROJECTION, 4));
 }
 
 static void activations_describe(const unsigned char *values, sluice_layer *layer)
@@ -385,11 +399,11 @@ static void layers_describe(const struct sluice__combination *combination, int r
 {
 	const unsigned char *values = combination->values;
 	size_t count = (size_t)values[OF(LAYERS)] + 1, hidden = hidden_of(combination, reduced);
-	size_t projection = projection_of(combination, hidden), inputs;
+	size_t projection = projection_of(combination, reduced, hidden), inputs;
 	size_t directions = values[OF(DIRECTION)] == SLUICE_BIDIRECTIONAL ? 2 : 1;
 	sluice_input input = (sluice_input)values[OF(INPUT)];
 
-	inputs = in_groups(combination, 1 + chosen(combination, CHOOSE_INPUTS, reduced ? 3 : hidden + 4));
+	inputs = in_groups(combination, reduced, 1 + chosen(combination, CHOOSE_INPUTS, reduced ? 3 : hidden + 4));
 	if (input != SLUICE_INPUT_WEIGHTS)
 		inputs = input == SLUICE_INPUT_IDENTITY ? hidden : directions * 4 * hidden;
 	out->description = (sluice_description)SLUICE_DESCRIPTION_INIT;
@@ -466,6 +480,7 @@ void sluice__combination_describe(const struct sluice__combination *combination,
 		.data = TYPES[values[OF(DATA)]],
 		.tape = TYPES[values[OF(TAPE)]],
 		.tape_mode = (sluice_tape_mode)values[OF(TAPE_MODE)],
+		.winograd = (sluice_choice)values[OF(WINOGRAD)],
 		.gate_order = ORDERS[values[OF(GATE_ORDER)]],
 		.lengths = (enum sluice__setting_lengths)values[OF(LENGTHS)],
 		.padding = (sluice_padding)values[OF(PADDING)],

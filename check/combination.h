@@ -68,7 +68,8 @@
 	X(DILATION, 3)             \
 	X(STRIDE, 3)               \
 	X(GROUPS, 3)               \
-	X(BORDER, 3)
+	X(BORDER, 3)               \
+	X(WINOGRAD, 3)
 
 enum sluice__factor {
 #define SLUICE__FACTOR_ENUM(name, count) SLUICE__FACTOR_##name,
@@ -117,9 +118,9 @@ struct sluice__combinations {
 };
 
 /* Makes combinations from a seed: at first such that every possible pair of values of two factors occurs, pairs that
- * need no images without them; then random ones, every other one with few options and half of them without images,
- * until there are `least` besides those that cover pairs with images. Errors: OUT_OF_MEMORY, INTERNAL (a pair finds no
- * completion). */
+ * need no images without them; then random ones, every other one with few options, half of them without images, and
+ * some with what Winograd's tiles need, until there are `least` besides those that cover pairs with images. Errors:
+ * OUT_OF_MEMORY, INTERNAL (a pair finds no completion). */
 sluice_status sluice__combinations_create(uint64_t seed, size_t least, struct sluice__combinations *out);
 void sluice__combinations_destroy(struct sluice__combinations *combinations);
 

@@ -78,7 +78,7 @@ static double larger(double worst, double difference)
 }
 
 void sluice__compare_plain(struct sluice__verify_row *worst, const double *values, const float *plain,
-			   const double *exact, const double *terms, double unit, size_t count)
+			   const double *exact, const double *terms, double unit, double looser, size_t count)
 {
 	double always = 0, error = 0, transcribed = 0;
 
@@ -88,7 +88,7 @@ void sluice__compare_plain(struct sluice__verify_row *worst, const double *value
 		error = larger(error, fabs(values[index] - exact[index]));
 		transcribed = larger(transcribed, fabs((double)plain[index] - exact[index]));
 	}
-	row_keep(worst, error, TRANSCRIPTION_FACTOR * transcribed + always);
+	row_keep(worst, error, looser * (TRANSCRIPTION_FACTOR * transcribed + always));
 }
 
 void sluice__compare_double(struct sluice__verify_row *worst, const double *values, const double *exact, size_t count)

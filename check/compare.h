@@ -21,9 +21,10 @@ void sluice__compare_each(struct sluice__verify_row *worst, const double *values
 			  const double *bounds, size_t count);
 
 /* Compares a whole array with the oracle beside what the plain transcription makes of it. terms, if not NULL, are the
- * sums of |terms| behind the elements; unit is the largest unit roundoff of everything stored on the way. */
+ * sums of |terms| behind the elements; unit is the largest unit roundoff of everything stored on the way. Errors may be
+ * `looser` times larger than of plain sums. */
 void sluice__compare_plain(struct sluice__verify_row *worst, const double *values, const float *plain,
-			   const double *exact, const double *terms, double unit, size_t count);
+			   const double *exact, const double *terms, double unit, double looser, size_t count);
 
 /* Compares a whole array that was computed in double with the oracle. */
 void sluice__compare_double(struct sluice__verify_row *worst, const double *values, const double *exact, size_t count);

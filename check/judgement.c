@@ -262,12 +262,19 @@ static void forced_mask(const struct sluice__judgement *judgement, double *out)
 		memcpy(out + t * count, judgement->free.run.mask, count * sizeof(double));
 }
 
+struct sluice__bound_storage sluice__judgement_storage(const struct sluice__judgement *judgement)
+{
+	const struct sluice__setting *setting = judgement->setting;
+
+	return (struct sluice__bound_storage){setting->weights, setting->data, setting->tape, setting->tape_mode,
+					      setting->winograd};
+}
+
 sluice_status sluice__judgement_force(struct sluice__judgement *judgement)
 {
 	const struct sluice__setting *setting = judgement->setting;
 	const struct sluice__network *network = &judgement->network;
-	const struct sluice__bound_storage storage = {setting->weights, setting->data, setting->tape,
-						      setting->tape_mode};
+	const struct sluice__bound_storage storage = sluice__judgement_storage(judgement);
 	struct sluice__oracle_run_f64 *run = &judgement->forced.run;
 	size_t rows = judgement->steps * judgement->batch, h = rows * network->h_width, c = rows * network->c_width;
 	double *block = judgement->forced_block = malloc((3 * h + 2 * c) * sizeof(double));

@@ -53,6 +53,9 @@ struct sluice__judgement {
 sluice_status sluice__judgement_create(const struct sluice__setting *setting, struct sluice__judgement *out);
 void sluice__judgement_destroy(struct sluice__judgement *judgement);
 
+/* What the bounds need to know of the setting. */
+struct sluice__bound_storage sluice__judgement_storage(const struct sluice__judgement *judgement);
+
 /* Adds the teacher-forced steps and their bounds. */
 sluice_status sluice__judgement_force(struct sluice__judgement *judgement);
 

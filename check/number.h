@@ -67,10 +67,14 @@ static inline struct number cut(struct number v, struct number at, double limit)
 	return (struct number){distance < 0 ? v.value : 0, fabs(v.value) + v.error};
 }
 
-/* A sum of products: its value, |terms| added up, the errors its inputs bring, and how many terms there are. */
+/* A sum of products: its value, |terms| added up, the errors its inputs bring, and how many terms there are. Of parts
+ * that may be convolved by tiles also the square of what their roundings are proportional to, and how many channels or
+ * tiles are added up: see NUMERICS.md. */
 struct sum {
 	double value, terms, carried;
 	size_t count;
+	double tiled;
+	size_t depth;
 };
 
 static inline void sum_add(struct sum *sum, struct number a, struct number b)
@@ -82,14 +86,16 @@ static inline void sum_add(struct sum *sum, struct number a, struct number b)
 }
 
 /* (4 + sqrt(K)) u sum|terms|: K roundings of partial sums in any order, whose signs vary; see NUMERICS.md. Each product
- * and each partial sum may be flushed to zero. Without terms the sum is zero and nothing else. */
+ * and each partial sum may be flushed to zero. Without terms the sum is zero and nothing else, unless a tile around it
+ * has some. */
 static inline double sum_error(const struct sum *sum)
 {
 	double count = (double)sum->count;
 
-	if (!sum->count)
+	if (!sum->count && sum->tiled == 0)
 		return 0;
-	return (4 + sqrt(count)) * UNIT * (sum->terms + sum->carried) + sum->carried + 2 * count * (double)FLT_MIN;
+	return (4 + sqrt(count)) * UNIT * (sum->terms + sum->carried) + sum->carried + 2 * count * (double)FLT_MIN +
+	       (4 + sqrt((double)sum->depth)) * UNIT * sqrt(sum->tiled);
 }
 
 static inline struct number sum_number(const struct sum *sum)

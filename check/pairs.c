@@ -104,13 +104,32 @@ static int choose(struct maker *maker, struct sluice__combination *combination, 
 	return best != SLUICE__FACTOR_UNSET;
 }
 
+/* What Winograd's tiles need, which all comes together too seldom by chance. */
+static void tiles_want(struct sluice__combination *combination)
+{
+	static const struct {
+		enum sluice__factor factor;
+		unsigned char value;
+	} NEEDS[] = {
+		{SLUICE__FACTOR_WINOGRAD, SLUICE_ON}, {SLUICE__FACTOR_HIDDEN, 3},   {SLUICE__FACTOR_INNER_KERNEL, 1},
+		{SLUICE__FACTOR_DILATION, 0},         {SLUICE__FACTOR_GROUPS, 0},   {SLUICE__FACTOR_WEIGHTS, 0},
+		{SLUICE__FACTOR_DROPCONNECT, 0},      {SLUICE__FACTOR_PEEPHOLE, 0},
+	};
+
+	for (size_t index = 0; index < sizeof(NEEDS) / sizeof(NEEDS[0]); index++)
+		combination->values[NEEDS[index].factor] = NEEDS[index].value;
+}
+
 /* Leaves images out, unless something in the combination needs them or a random one wants them: their options, which
  * are many, would bring them into nearly every combination. */
-static void images_avoid(struct maker *maker, struct sluice__combination *combination, enum taste taste)
+static void images_choose(struct maker *maker, struct sluice__combination *combination, enum taste taste)
 {
 	unsigned char *image = &combination->values[SLUICE__FACTOR_IMAGE];
+	size_t wish = taste == GREEDY ? 0 : random_below(maker, 6);
 
-	if (*image != SLUICE__FACTOR_UNSET || (taste != GREEDY && random_below(maker, 2)))
+	if (wish == 5)
+		tiles_want(combination);
+	if (*image != SLUICE__FACTOR_UNSET || wish > 2)
 		return;
 	*image = 0;
 	if (sluice__combination_contradiction(combination->values))
@@ -122,7 +141,7 @@ static int complete(struct maker *maker, struct sluice__combination *combination
 {
 	size_t order[SLUICE__FACTORS];
 
-	images_avoid(maker, combination, taste);
+	images_choose(maker, combination, taste);
 	for (size_t index = 0; index < SLUICE__FACTORS; index++) {
 		size_t other = random_below(maker, index + 1);
 

@@ -38,6 +38,7 @@ enum group {
 	DILATION,
 	STRIDE,
 	CHANNEL_GROUPS,
+	WINOGRAD,
 	TYPE,
 	GROUPS
 };
@@ -93,6 +94,8 @@ APPLY(set_kernel, problem->kernel = number)
 APPLY(set_dilation, problem->dilation = number)
 APPLY(set_stride, problem->stride = number)
 APPLY(set_groups, problem->groups = number)
+APPLY(set_winograd, problem->winograd = SLUICE_ON)
+APPLY(set_no_winograd, problem->winograd = SLUICE_OFF)
 APPLY(set_f64, problem->dtype = SLUICE_F64)
 APPLY(set_bf16, problem->dtype = SLUICE_BF16)
 APPLY(set_f16, problem->dtype = SLUICE_F16)
@@ -135,6 +138,8 @@ static const struct option OPTIONS[] = {
 	{"dilate", DILATION, 1, set_dilation},
 	{"stride", STRIDE, 1, set_stride},
 	{"groups", CHANNEL_GROUPS, 1, set_groups},
+	{"wino", WINOGRAD, 0, set_winograd},
+	{"direct", WINOGRAD, 0, set_no_winograd},
 	{"f64", TYPE, 0, set_f64},
 	{"bf16", TYPE, 0, set_bf16},
 	{"f16", TYPE, 0, set_f16},
@@ -166,6 +171,7 @@ const char *sluice__problem_grammar(void)
 	       "channels\n"
 	       "  dilate<n> | stride<n> | groups<n>   with conv: of all kernels | of the first layer's input | of all "
 	       "channels\n"
+	       "  wino | direct         with conv: by Winograd's tiles wherever they can be | nowhere\n"
 	       "  peepelement           with conv: a peephole for each element, the output gate sees the new cell\n"
 	       "  f64 | bf16 | f16 | int8 | tf32   data type (default f32)\n"
 	       "For example: t25n16i512h512, t50n8h128l2bi, t100n1i40h256bf16\n";
@@ -243,8 +249,8 @@ static sluice_status options_read(const char *text, const char *place, struct sl
 static const char *contradiction(const struct sluice__problem *problem)
 {
 	size_t groups = problem->groups ? problem->groups : 1;
-	int of_images =
-		problem->dilation || problem->stride || problem->groups || problem->peephole == SLUICE_PEEPHOLE_ELEMENT;
+	int of_images = problem->dilation || problem->stride || problem->groups || problem->winograd ||
+			problem->peephole == SLUICE_PEEPHOLE_ELEMENT;
 
 	if (problem->layers > SLUICE__LAYERS_MAX)
 		return "at most 127 layers are possible";
@@ -255,7 +261,7 @@ static const char *contradiction(const struct sluice__problem *problem)
 	if (problem->padding == SLUICE_PADDING_LEFT && problem->lengths != SLUICE__LENGTHS_RANDOM)
 		return "left needs len";
 	if (of_images && !problem->kernel)
-		return "dilate, stride, groups and peepelement need conv";
+		return "dilate, stride, groups, peepelement, wino and direct need conv";
 	if (problem->kernel > KERNEL_MAX)
 		return "conv goes up to 9";
 	if (problem->stride && problem->input != SLUICE_INPUT_WEIGHTS)
@@ -328,6 +334,7 @@ void sluice__problem_print(const struct sluice__problem *problem, char *text)
 	static const char *const INPUTS[] = {"", "idx", "nox"};
 	static const char *const TAPES[] = {"", "recompute", "outputs"};
 	static const char *const COMBINATIONS[] = {"", "add", "sep"};
+	static const char *const CONVOLUTIONS[] = {"", "wino", "direct"};
 	static const char *const PEEPHOLES[] = {"", "peepnew", "peepfull", "peepelement"};
 
 	text[0] = '\0';
@@ -365,6 +372,7 @@ void sluice__problem_print(const struct sluice__problem *problem, char *text)
 	append_number(text, "dilate", problem->dilation);
 	append_number(text, "stride", problem->stride);
 	append_number(text, "groups", problem->groups);
+	append(text, CONVOLUTIONS[problem->winograd], 0);
 	append(text, problem->tf32 ? "tf32" : TYPES[problem->dtype], 0);
 }
 
@@ -492,6 +500,7 @@ sluice_status sluice__problem_set(const struct sluice__problem *problem, struct 
 		.weights = halves ? problem->dtype : SLUICE_F32,
 		.tape = halves ? problem->dtype : SLUICE_F32,
 		.tape_mode = problem->tape_mode,
+		.winograd = problem->winograd,
 		.lengths = problem->lengths,
 		.padding = problem->padding,
 		.resets = problem->resets,

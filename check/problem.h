@@ -33,6 +33,7 @@ struct sluice__problem {
 	size_t kernel, rows, columns; /* ConvLSTM: kernel x kernel over rows x columns; 0: a plain LSTM */
 	size_t dilation, groups;      /* of every kernel; 0: 1 */
 	size_t stride;                /* of the first layer's input; 0: 1 */
+	sluice_choice winograd;
 	sluice_dtype dtype;
 	int tf32; /* products in TF32; dtype stays f32 */
 };

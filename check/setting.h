@@ -33,6 +33,7 @@ struct sluice__setting {
 	sluice_layout layout;
 	sluice_dtype weights, data, tape;
 	sluice_tape_mode tape_mode;
+	sluice_choice winograd;
 	const char *gate_order; /* NULL: ifgo */
 	enum sluice__setting_lengths lengths;
 	sluice_padding padding;

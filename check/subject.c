@@ -353,6 +353,7 @@ sluice_status sluice__subject_create(const sluice_description *description, cons
 	plan.data = options->data;
 	plan.tape = options->tape;
 	plan.tape_mode = options->tape_mode;
+	plan.winograd = options->winograd;
 	plan.gate_order = options->gate_order;
 	status = sluice_plan_create(subject.model, &plan, &subject.plan);
 	if (status != SLUICE_OK)

@@ -23,6 +23,7 @@ struct sluice__subject_options {
 	size_t steps, batch; /* of the plan */
 	sluice_dtype weights, data, tape;
 	sluice_tape_mode tape_mode;
+	sluice_choice winograd;
 	const char *gate_order;               /* NULL: ifgo */
 	enum sluice__setting_lengths lengths; /* how the lengths of a run that has some are given */
 	int pointers, slots;                  /* as in a setting */

@@ -102,6 +102,7 @@ static sluice_status subject_open(struct trial *trial, size_t steps, size_t batc
 		.data = in_double ? SLUICE_F64 : setting->data,
 		.tape = in_double ? SLUICE_F32 : setting->tape,
 		.tape_mode = setting->tape_mode,
+		.winograd = setting->winograd,
 		.gate_order = setting->gate_order,
 		.lengths = sorted || !setting->lengths ? setting->lengths : SLUICE__LENGTHS_RANDOM,
 		.pointers = setting->pointers,
@@ -343,7 +344,8 @@ static sluice_status sequence_rows(struct trial *trial, int in_double)
 		{names->dc0, result->dc0, gradients->dc0, slopes->dc0, judgement->c_count},
 	};
 	struct sluice__verify_row parameters = sluice__row_start(trial->level, names->dparameters);
-	double unit = coarsest(judgement->setting);
+	const struct sluice__bound_storage storage = sluice__judgement_storage(judgement);
+	double unit = coarsest(judgement->setting), looser = sluice__bound_looser(network, &storage);
 	sluice_status status = SLUICE_OK;
 
 	for (size_t index = 0; index < FORWARD_ARRAYS + (judgement->setting->gradients ? 3 : 0); index++) {
@@ -355,7 +357,7 @@ static sluice_status sequence_rows(struct trial *trial, int in_double)
 			sluice__compare_double(&worst, arrays[index].values, arrays[index].exact, arrays[index].count);
 		else
 			sluice__compare_plain(&worst, arrays[index].values, arrays[index].plain, arrays[index].exact,
-					      NULL, unit, arrays[index].count);
+					      NULL, unit, looser, arrays[index].count);
 		sluice__report_add(trial->report, worst, &status);
 	}
 	for (size_t index = 0; index < network->tensor_count && judgement->setting->gradients; index++) {
@@ -367,7 +369,8 @@ static sluice_status sequence_rows(struct trial *trial, int in_double)
 					       gradients->dparameters + offset, count);
 		else
 			sluice__compare_plain(&parameters, result->dparameters + offset, slopes->dparameters + offset,
-					      gradients->dparameters + offset, gradients->terms + offset, unit, count);
+					      gradients->dparameters + offset, gradients->terms + offset, unit, looser,
+					      count);
 	}
 	if (judgement->setting->gradients)
 		sluice__report_add(trial->report, parameters, &status);

@@ -102,7 +102,8 @@ static const char *const PROBLEMS[] = {"t20n3i2h1",
 				       "t5n2h3noxbizonepeepnewconv2y4x4",
 				       "t5n2i3h4l2biaddlenresetholdlearnpeepfullconv3y4x3",
 				       "t5n2i3h4recomputeconv3y4x3f16",
-				       "t5n2i3h4outputspeepfullconv3y4x3bf16"};
+				       "t5n2i3h4outputspeepfullconv3y4x3bf16",
+				       "t2n2i16h16conv3y5x6direct"};
 
 /* A judgement and everything that it points to. */
 struct case_of {

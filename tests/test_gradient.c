@@ -141,6 +141,12 @@ static void test_images(void **state)
 		{"t6n3h9l2biidxrecomputelenresetholdbf16conv3y5x4", {.threads = 2, .state_gradients = 1}},
 		{"t6n3h9l2outputspeepnewproj4holdf16conv2y5x4", {.threads = 2}},
 		{"t6n3h9outputscoupledlearnresetf64conv3y8x4", {.threads = 2, .state_gradients = 1}},
+		{"t3n2i16h32conv3y6x7", {.threads = 2}},
+		{"t3n2i3h16conv5y9x4wino", {.threads = 2, .outputs = 3}},
+		{"t3n3i16h16l2biconv3y5x9winolenholdreset", {.dropout = 0.3f, .state_gradients = 1}},
+		{"t3n2i16h16proj32peepelementclipconv3y4x1winorecompute", {.threads = 3}},
+		{"t3n2i16h16revconv3y5x5winof64outputs", {.threads = 2}},
+		{"t3n2i16h32conv3y6x7direct", {0}},
 		{"t6n3i4h6l3bisepproj4zonerdropdconnmaskpackedresetholdlearnf64conv3y5x4stride2groups2",
 		 {.threads = 2, .dropout = 0.25f, .state_gradients = 1}},
 	};

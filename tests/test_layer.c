@@ -94,6 +94,10 @@ static void test_images(void **state)
 		{"t6n3h6l2bf16conv3y6x6", {.inference_only = 1, .threads = 2}},
 		{"t6n3h6l2packedholdf64conv3y6x6", {.inference_only = 1, .threads = 2}},
 		{"t40n1h20f64conv1y8x8", {.inference_only = 1, .threads = 2}},
+		{"t4n2i16h32conv3y6x7", {.inference_only = 1, .threads = 2}},
+		{"t3n2i3h16conv5y9x4wino", {.inference_only = 1, .threads = 2, .outputs = 3}},
+		{"t3n3i16h16l2biconv3y5x9winolenholdreset", {.inference_only = 1, .dropout = 0.3f}},
+		{"t3n2i16h32conv3y6x7direct", {.inference_only = 1}},
 	};
 
 	(void)state;

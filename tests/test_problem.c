@@ -14,7 +14,7 @@
 
 #define LONGEST                                                                                             \
 	"t100000000n100000000i99999999h100000000l127biaddpeepelementproj100000000maskresetholdlenleftlearn" \
-	"coupledcliphardzonerdropdconnidxrecomputeconv9y100000000x100000000dilate100000000groups100000000bf16"
+	"coupledcliphardzonerdropdconnidxrecomputeconv9y100000000x100000000dilate100000000groups100000000directbf16"
 
 /* Every string is canonical: parsing and printing gives it again. */
 static void test_round_trip(void **state)
@@ -46,6 +46,7 @@ static void test_round_trip(void **state)
 		"t9n2h5outputsbf16",
 		"t9n2i4h6peepfullproj2conv4y8x16dilate2stride3groups2",
 		"t9n2h5peepelementconv1y1x1",
+		"t9n2h32conv3y8x8wino",
 		"t9n2h5idxconv9y3x2dilate4groups5int8",
 		LONGEST,
 	};
@@ -150,6 +151,9 @@ static void test_refused(void **state)
 		"t5n2h3dilate2",
 		"t5n2h3groups3",
 		"t5n2h3peepelement",
+		"t5n2h3wino",
+		"t5n2h3direct",
+		"t5n2h3conv3y2x2winodirect",
 		"t5n2h3conv3y2x2dilate",
 		"t5n2h3conv3y2x2stride0",
 		"t5n2h3conv3y2x2stride2stride2",
@@ -308,6 +312,10 @@ static void test_setting(void **state)
 	assert_int_equal(setting.data, SLUICE_BF16);
 	assert_int_equal(setting.tape, SLUICE_BF16);
 	assert_int_equal(setting.tape_mode, SLUICE_TAPE_RECOMPUTE);
+	assert_int_equal(setting.winograd, SLUICE_AUTO);
+	assert_int_equal(sluice__problem_parse("t3n2h32conv3y4x4direct", &problem), SLUICE_OK);
+	assert_int_equal(sluice__problem_set(&problem, &model, &setting), SLUICE_OK);
+	assert_int_equal(setting.winograd, SLUICE_OFF);
 	assert_int_equal(sluice__problem_parse("t3n2i5h7f64", &problem), SLUICE_OK);
 	assert_int_equal(sluice__problem_set(&problem, &model, &setting), SLUICE_OK);
 	assert_int_equal(setting.data, SLUICE_F64);

@@ -177,6 +177,7 @@ static sluice_status create_model(struct subject *subject, const struct values *
 	plan.data = setting->data;
 	plan.tape = setting->tape;
 	plan.tape_mode = setting->tape_mode;
+	plan.winograd = setting->winograd;
 	return sluice_plan_create(subject->model, &plan, &subject->plan);
 }
 
