@@ -442,9 +442,10 @@ SLUICE_API int SLUICE_MPS_JOIN(MPSRNNMatrixTrainingLayer_encodeForwardSequenceTo
  *   destinationGradients [count]   dL/dx, [at least N_t,I], of which N_t rows are written; NULL: not wanted
  *   weightGradients                an array of createWeightGradientMatrices; NULL: not wanted
  *   recurrentInputState            dL/dh and dL/dc after the last step: what the gradient call of the steps after
- *                                  these put out; NULL: zeros
+ *                                  these put out, of as many rows as the forward call's states; NULL: zeros
  *   recurrentOutputStates          dL/dh and dL/dc before the first step, handed over; with storeAllIntermediateStates
- *                                  `count` of them, [t] before step t; NULL: not wanted
+ *                                  `count` of them, [t] before step t, and the same gradients of weights but for
+ *                                  rounding: forward is computed again, step by step; NULL: not wanted
  * Leaving the states out is truncated back-propagation through time, chaining them gives the gradients of the whole. */
 #define MPSRNNMatrixTrainingLayer_encodeGradientSequence                                          \
 	SLUICE_MPS_JOIN3(                                                                         \

@@ -1,6 +1,7 @@
 /* mps_forward.c exists for the forward calls of a training layer. */
 #include "mps_lesson.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static sluice_status bench_run(const struct lesson *lesson, struct bench *bench)
@@ -85,18 +86,30 @@ static sluice_status record_make(const struct lesson_request *request, struct le
 	return SLUICE_OK;
 }
 
-static sluice_status training_states_make(const struct lesson_request *request, struct lesson *lesson,
-					  MPSRNNMatrixTrainingState **states)
+static void training_states_release(MPSRNNMatrixTrainingState **states, size_t count)
 {
-	for (size_t step = 0; step < lesson->steps; step++) {
-		states[step] =
-			sluice__mps_training_state(lesson->record, step, request->layer->trainingStateIsTemporary);
-		if (states[step])
-			continue;
-		while (step)
-			MPSRNNMatrixTrainingState_release(states[--step]);
+	while (count)
+		MPSRNNMatrixTrainingState_release(states[--count]);
+	free(states);
+}
+
+/* All of them, or none: the caller's array is not touched before. */
+static sluice_status training_states_make(const struct lesson_request *request, const struct lesson *lesson,
+					  MPSRNNMatrixTrainingState **out)
+{
+	const int temporary = request->layer->trainingStateIsTemporary;
+	MPSRNNMatrixTrainingState **states = sluice__object_allocate(lesson->steps, sizeof *states);
+	if (!states)
 		return SLUICE_OUT_OF_MEMORY;
+	for (size_t step = 0; step < lesson->steps; step++) {
+		states[step] = sluice__mps_training_state(lesson->record, step, temporary);
+		if (!states[step]) {
+			training_states_release(states, step);
+			return SLUICE_OUT_OF_MEMORY;
+		}
 	}
+	memcpy(out, states, lesson->steps * sizeof *states);
+	free(states);
 	return SLUICE_OK;
 }
 
