@@ -7,10 +7,13 @@ inference, and "training", which is forward and backward with the gradients of x
 gradient of every step's output. Peers are measured in several variants; the best one of each pass counts. A machine
 that does something else, too, shows in medians that are far from the least milliseconds.
 
+Before that each peer's y of the same numbers is compared with what `sluice run` makes of a model file of its weights.
+
 sluice's side is the program of bench/images.c. The peers need Pythons of their own if they are in different
 environments; everything else is standard.
 
-    python3 bench/compare/convlstm.py --images build/bench/sluice_images --keras PYTHON --torch PYTHON
+    python3 bench/compare/convlstm.py --images build/bench/sluice_images --sluice build/tools/sluice \\
+        --keras PYTHON --torch PYTHON
 """
 import argparse
 import json
@@ -19,11 +22,17 @@ import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 PASSES = ("forward", "training")
 SLOW = 2  # times as slow as the peer's best variant: not measured again
 MUCH = 3  # seconds of a call that is measured once
+
+# How far two y below one may be apart: sums have up to 3200 products (5 x 5 of 128 channels), six standard deviations of
+# whose roundings are 6 sqrt(3200) 2^-24 = 2e-5, and by tiles ten times as much.
+APART = 2e-4
 
 
 class Problem:
@@ -41,6 +50,68 @@ class Problem:
         products for each one of forward."""
         places = self.steps * self.batch * self.height * self.width
         return places * 4 * self.hidden * (self.inputs + self.hidden) * self.kernel**2 * 2 * (3 if training else 1)
+
+
+# --------------------------------------------------------------------------------------------------- agreement -----
+
+
+def model_write(path, problem, tensors):
+    """A model file of one layer, docs/FORMAT.md."""
+    kernel = {"height": problem.kernel, "width": problem.kernel}
+    layer = {"hidden": problem.hidden, "direction": "forward", "bias": True, "dropout": 0, "input_convolution": kernel,
+             "recurrent_convolution": kernel}
+    description = {"inputs": problem.inputs, "outputs": 0, "image_height": problem.height,
+                   "image_width": problem.width, "layers": [layer]}
+    header, data = {"__metadata__": {"sluice.version": "1", "sluice.description": json.dumps(description)}}, b""
+    for name, values in tensors.items():
+        bytes_ = values.astype("<f4").tobytes()
+        header[name] = {"dtype": "F32", "shape": values.shape, "data_offsets": [len(data), len(data) + len(bytes_)]}
+        data += bytes_
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
+
+
+def keras_numbers(problem):
+    """x and y [T,N,Y,X,.] of a layer, and its weights as a model file has them."""
+    import keras
+    import numpy as np
+
+    layer = keras.layers.ConvLSTM2D(problem.hidden, problem.kernel, padding="same", return_sequences=True)
+    shape = (problem.batch, problem.steps, problem.height, problem.width, problem.inputs)
+    x = np.random.default_rng(2).uniform(-1, 1, shape).astype("f")
+    y = np.array(layer(x))
+    kernel, recurrent, bias = layer.get_weights()
+    return x.swapaxes(0, 1), y.swapaxes(0, 1), {
+        "weight_ih_l0": kernel.reshape(-1, len(bias)).T, "weight_hh_l0": recurrent.reshape(-1, len(bias)).T,
+        "bias_l0": bias}
+
+
+def torch_numbers(problem):
+    import torch
+
+    module = torch_module(problem, False)
+    x = torch.rand(problem.steps, problem.batch, problem.inputs, problem.height, problem.width) * 2 - 1
+    start = torch.zeros(problem.batch, problem.hidden, problem.height, problem.width)
+    with torch.no_grad():
+        y = module(x, start, start)
+    weight = module.of_both.weight.detach().movedim(1, -1)
+    parts = (part.flatten(1).numpy() for part in weight.split([problem.inputs, problem.hidden], dim=-1))
+    return x.movedim(2, -1).numpy(), y.movedim(2, -1).numpy(), {
+        **dict(zip(("weight_ih_l0", "weight_hh_l0"), parts)), "bias_l0": module.of_both.bias.detach().numpy()}
+
+
+def agreement(peer, problem, sluice):
+    """The largest difference between the peer's y and sluice's."""
+    import numpy as np
+
+    x, y, tensors = (keras_numbers if peer == "keras" else torch_numbers)(problem)
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        model_write(folder / "model", problem, tensors)
+        np.save(folder / "x.npy", np.ascontiguousarray(x))
+        subprocess.run([sluice, "run", folder / "model", "--input", folder / "x.npy", "--output", folder / "y.npy"],
+                       check=True, stdout=sys.stderr)
+        return float(abs(np.load(folder / "y.npy") - y).max())
 
 
 # ------------------------------------------------------------------------------------------------------- Keras -----
@@ -170,7 +241,7 @@ def peer_version(peer, threads):
 
 def work(peer, threads, clock):
     """Answers every line of a problem, a pass, seconds and a variant with {"ms"} or {"error"}, after one
-    {"version"}."""
+    {"version"}. The pass "agreement" has sluice's path as its variant, and the answer {"apart"}."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     print(json.dumps({"version": peer_version(peer, threads)}), file=answers, flush=True)
@@ -178,7 +249,10 @@ def work(peer, threads, clock):
     for line in sys.stdin:
         problem, pass_name, seconds, variant = line.rstrip("\n").split(" ", 3)
         try:
-            answer = {"ms": 1e3 * measure_peer(ready, peer, clock, problem, pass_name, variant, float(seconds))}
+            if pass_name == "agreement":
+                answer = {"apart": agreement(peer, Problem(problem), variant)}
+            else:
+                answer = {"ms": 1e3 * measure_peer(ready, peer, clock, problem, pass_name, variant, float(seconds))}
         except Exception as error:  # of any kind: what a peer cannot do is reported
             answer = {"error": (str(error) or type(error).__name__).splitlines()[0]}
         print(json.dumps(answer), file=answers, flush=True)
@@ -241,6 +315,16 @@ def open_workers(arguments, threads):
     return workers
 
 
+def check_agreement(workers, problem, sluice):
+    for name in ("keras", "torch"):
+        if name not in workers:
+            continue
+        answer = workers[name][0].ask(problem, "agreement", sluice, 0)
+        print(f"{problem}: y of {name} and of sluice differ by at most {answer.get('apart', answer)}", flush=True)
+        if not answer.get("apart", 1) <= APART:
+            raise SystemExit(f"at most {APART} is asked")
+
+
 def measure(workers, problem, pass_name, arguments):
     """{(name, variant): [ms of every round]}; a variant that fails is told and left out, and one that takes more than
     SLOW times as long as the peer's best is not measured again."""
@@ -279,6 +363,7 @@ def report(problem, pass_name, threads, sides, facts):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", help="the program sluice_images; without it the peers alone are measured")
+    parser.add_argument("--sluice", help="the command; without it y is not compared")
     parser.add_argument("--keras", help="a Python with keras and tensorflow")
     parser.add_argument("--torch", help="a Python with torch")
     parser.add_argument("--keras-variants", nargs="+", default=KERAS_VARIANTS)
@@ -300,6 +385,8 @@ def main():
     for threads in arguments.threads:
         workers = open_workers(arguments, threads)
         print("; ".join(worker.version for worker, _ in workers.values()), flush=True)
+        for problem in arguments.problems if arguments.sluice else ():
+            check_agreement(workers, problem, arguments.sluice)
         print("\n| problem | pass | threads | who | ms | least | GFLOP/s | of sluice | | kernels |\n"
               "|---|---|---|---|---|---|---|---|---|---|")
         for problem in arguments.problems:
