@@ -45,6 +45,8 @@ CORE_HEADERS = KERNEL_HEADERS | {
     "stdio.h", "stdlib.h", "time.h", "dlfcn.h", "omp.h", "pthread.h", "sched.h", "unistd.h"}
 
 LINES_MAX = 600
+# The whole core contract stands in one file.
+LINES_MAX_OF = {"include/sluice/sluice.h": 700}
 COLUMNS_MAX = 120
 TAB = 8
 INCLUDE = re.compile(r"^\s*#\s*include\s*(.*)$", re.M)
@@ -120,8 +122,9 @@ def check_shape(path, text):
     lines = text.split("\n")
     if not re.match(r"/\*\s*\S", text):
         yield 1, "the file does not open with a comment that says why it exists"
-    if len(lines) - 1 > LINES_MAX:
-        yield len(lines) - 1, f"the file has more than {LINES_MAX} lines"
+    most = LINES_MAX_OF.get(str(path), LINES_MAX)
+    if len(lines) - 1 > most:
+        yield len(lines) - 1, f"the file has more than {most} lines"
     for number, line in enumerate(lines, 1):
         if len(line.expandtabs(TAB)) > COLUMNS_MAX:
             yield number, f"the line is wider than {COLUMNS_MAX} columns"

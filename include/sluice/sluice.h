@@ -185,7 +185,8 @@ enum { SLUICE_GATE_I = 1, SLUICE_GATE_F = 2, SLUICE_GATE_G = 4, SLUICE_GATE_O = 
 typedef enum sluice_input {
 	SLUICE_INPUT_WEIGHTS,  /* W x, x of any width */
 	SLUICE_INPUT_IDENTITY, /* x itself enters every gate; its width is H */
-	SLUICE_INPUT_GATES     /* x holds four numbers for each unit, gates in the plan's order; its width is D*4H */
+	SLUICE_INPUT_GATES     /* x holds four numbers for each unit; its width is D*4H. The gates are in the plan's
+				  order, above the first layer in the order i f g o */
 } sluice_input;
 
 /* What one element of a mask on h[t-1] belongs to. */

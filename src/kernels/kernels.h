@@ -130,6 +130,11 @@ struct sluice__cell_backward {
 	real *dpeephole, *dslopes; /* of the diagonal; of PReLUs, the cell output's last */
 };
 
+enum {
+	SLUICE__WINOGRAD_RESULTS = 4,  /* along a tile's side */
+	SLUICE__WINOGRAD_MOST_SIDE = 8 /* of a tile: results + kernel - 1 */
+};
+
 /* Which matrix of winograd.h: B^T, A or G. */
 enum sluice__winograd { SLUICE__WINOGRAD_IMAGE, SLUICE__WINOGRAD_RESULT, SLUICE__WINOGRAD_KERNEL };
 

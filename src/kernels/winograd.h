@@ -11,11 +11,6 @@
 
 #include "base/real.h"
 
-enum {
-	SLUICE__WINOGRAD_RESULTS = 4,  /* along a tile's side */
-	SLUICE__WINOGRAD_MOST_SIDE = 8 /* of a tile: results + kernel - 1 */
-};
-
 /* B^T, A and G with `side` rows; behind a row's columns there is nothing. */
 static const real sluice__winograd_image_6[6][8] = {
 	{1, -3 / (real)2, -2, 3 / (real)2, 1, 0}, {0, -1, 1 / (real)2, 5 / (real)2, 1, 0},

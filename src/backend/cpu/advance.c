@@ -1,5 +1,5 @@
 /* advance.c exists to carry one layer and direction over one step: products, gates, and what follows them in order. */
-#include "backend/cpu/pass.h"
+#include "backend/cpu/images.h"
 
 #include <string.h>
 
@@ -115,7 +115,7 @@ static void place_row(const struct strip *strip, const struct rows x[MOST_SEGMEN
 	for (size_t block = strip->first; block < strip->last; block++)
 		for (size_t gate = 0; gate < SLUICE__GATES; gate++) {
 			const size_t at = (block * SLUICE__GATES + gate) * lanes;
-			const size_t place = pass->prepared->limits.gate_place[gate];
+			const size_t place = pass_input_place(pass, strip->layer, gate);
 			const size_t first = whole ? (part * SLUICE__GATES + place) * hidden : 0;
 			for (size_t lane = 0; lane < lanes; lane++) {
 				const size_t unit = block * lanes + lane;

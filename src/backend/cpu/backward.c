@@ -1,5 +1,5 @@
 /* backward.c exists to carry gradients down the stack: from y to each layer, from each layer to what it read. */
-#include "backend/cpu/pass.h"
+#include "backend/cpu/images.h"
 
 #include <string.h>
 
@@ -62,7 +62,7 @@ static void place_gradient(struct pass *pass, size_t index, size_t direction, st
 			real *at = (real *)to.at + row / rows * to.step + row % rows * to.row + column % width;
 			real sum = add ? *at : 0;
 			for (size_t gate = 0; gate < SLUICE__GATES; gate++)
-				if (!whole || pass->prepared->limits.gate_place[gate] == j / hidden)
+				if (!whole || pass_input_place(pass, index, gate) == j / hidden)
 					sum += da[row * da_row + gate * packed->span + unit];
 			*at = sum;
 		}

@@ -1,6 +1,6 @@
 /* convolution.c exists to let products see images: it gathers what the taps of a kernel read, for all products alike.
  */
-#include "backend/cpu/pass.h"
+#include "backend/cpu/images.h"
 
 #include <string.h>
 

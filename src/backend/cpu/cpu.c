@@ -225,11 +225,16 @@ static void name_kernels(struct cpu_plan *plan, const struct sluice__prepared *p
 {
 	const char *level = plan->kernels.level, *type = sluice__dtype_name(plan->panel_type);
 	const char *arithmetic = sluice__dtype_name(SLUICE__REAL_DTYPE);
-	bool split = false;
-	for (size_t index = 0; index < plan->layer_count; index++)
+	bool split = false, tiles = false;
+	for (size_t index = 0; index < plan->layer_count; index++) {
 		split = split || plan->layers[index].split;
+		tiles = tiles || plan->layers[index].side;
+	}
 	int length = snprintf(plan->kernels_text, sizeof plan->kernels_text, "%s/step_%s %s/gemm_%s", level, type,
 			      level, type);
+	if (tiles)
+		length += snprintf(plan->kernels_text + length, sizeof plan->kernels_text - (size_t)length,
+				   " %s/winograd_%s", level, arithmetic);
 	if (split)
 		length += snprintf(plan->kernels_text + length, sizeof plan->kernels_text - (size_t)length,
 				   " %s/output_%s", level, arithmetic);

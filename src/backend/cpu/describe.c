@@ -41,6 +41,10 @@ static void append_options(struct text *text, const struct packed_layer *layer)
 		const char *what;
 	} parts[] = {
 		{options->peephole == SLUICE_PEEPHOLE_DIAGONAL, "diagonal peepholes"},
+		{options->peephole == SLUICE_PEEPHOLE_ELEMENT, "peepholes for each element"},
+		{layer->images && !layer->side, "what kernels see is gathered"},
+		{layer->side && !layer->points_of_input, "h is convolved by tiles, x is gathered"},
+		{layer->side && layer->points_of_input, "x and h are convolved by tiles"},
 		{options->gate_clip > 0 || options->cell_clip > 0, "clips"},
 		{options->coupled != 0, "coupled gates"},
 		{options->no_gates != 0, "absent gates"},
@@ -67,6 +71,10 @@ static void append_layer(struct text *text, const struct packed_layer *layer, co
 	static const char *const directions[] = {"forward", "reverse", "bidirectional"};
 	append(text, "layer %zu: %zu -> %zu %s, ", index, sizes->inputs, layer->out,
 	       directions[layer->directions > 1 ? 2 : sizes->reverse]);
+	if (layer->images)
+		append(text, "images of %zu x %zu to %zu x %zu by kernels of %zu x %zu and %zu x %zu, ",
+		       sizes->from.height, sizes->from.width, sizes->image.height, sizes->image.width,
+		       sizes->input.height, sizes->input.width, sizes->recurrent.height, sizes->recurrent.width);
 	if (layer->standard) {
 		append(text, "standard cell");
 	} else {

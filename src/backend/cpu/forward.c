@@ -1,5 +1,5 @@
 /* forward.c exists to run a stack over time: layer by layer, each thread on units of its own, step by step. */
-#include "backend/cpu/pass.h"
+#include "backend/cpu/images.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* matrix.c exists to cut products of whole matrices into the panels and tiles of the gemm kernel. */
-#include "backend/cpu/pass.h"
+#include "backend/cpu/images.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* parameters.c exists to sum the gradients of parameters over all rows and steps, once da is known. */
-#include "backend/cpu/pass.h"
+#include "backend/cpu/images.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* restore.c exists to give backward, in reals, what forward knew: widened, computed again, or taken from the run. */
-#include "backend/cpu/pass.h"
+#include "backend/cpu/images.h"
 
 #include <string.h>
 

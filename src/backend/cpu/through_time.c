@@ -1,25 +1,7 @@
 /* through_time.c exists to carry gradients of one layer and direction back through its steps. */
-#include "backend/cpu/pass.h"
+#include "backend/cpu/through_time.h"
 
 #include <string.h>
-
-/* One layer and direction, as one thread works on it: its own panels of units and of h. */
-struct back {
-	struct pass *pass;
-	size_t layer, direction;
-	const struct packed_layer *packed;
-	const struct packed_direction *weights;
-	struct sluice__cell cell;
-	struct record record;
-	struct history e;           /* the new cell before zoneout */
-	size_t first, last;         /* vectors of the units */
-	size_t out_first, out_last; /* vectors of h */
-	struct columns columns, out_columns;
-	const real *start_h, *start_c; /* the layer's and direction's part of the start */
-	real *da, *dh, *dc;
-	const void *transposed; /* panels of R */
-	sluice_dtype transposed_type;
-};
 
 static struct back back_of(struct pass *pass, size_t layer, size_t direction, const struct team *team)
 {
@@ -76,116 +58,6 @@ static void store_initial(const struct back *back)
 		store_part(state + layer->c[back->direction] + place * padded + c.first,
 			   back->dc + row * padded + c.first, c.units, add);
 	}
-}
-
-/* What a product multiplies, and where its result goes. */
-struct factor {
-	const real *a;
-	size_t a_row, depth;
-	const void *panels;
-	sluice_dtype type;
-};
-
-/* c (+)= a panels over the rows of one step (or of all, with `rows`), for the vectors first .. last-1 of c. */
-static void multiply(const struct back *back, size_t rows, const struct factor *factor, size_t first,
-		     struct columns columns, bool add, bool descending, real *c, size_t c_row)
-{
-	const struct sluice__kernels *kernels = &back->pass->plan->kernels;
-	const struct product product = {
-		.last = 1,
-		.batch = rows,
-		.a = {factor->a, rows * factor->a_row, factor->a_row},
-		.depth = factor->depth,
-		.width = columns.units,
-		.panels = (const char *)factor->panels +
-			  first * kernels->lanes * factor->depth * sluice__dtype_bytes(factor->type),
-		.type = factor->type,
-		.add = add,
-		.c = c + columns.first,
-		.c_step = rows * c_row,
-		.c_row = c_row,
-		.c_padded = true,
-		.descending = descending,
-	};
-	if (columns.units)
-		sluice__matrix_multiply(kernels, &product);
-}
-
-static struct factor factor_of(const struct back *back, const real *a, size_t a_row, size_t depth, size_t offset)
-{
-	return (struct factor){a, a_row, depth, packed_panels(back->pass->plan, offset), back->pass->plan->panel_type};
-}
-
-/* c (+)= the transpose of a convolution over images of `factor`, whose depth is that of one tap. Threads share rows,
- * not columns: they wait for each other. */
-static void convolve(const struct back *back, size_t rows, const struct taps *taps, const struct factor *factor,
-		     size_t width, bool add, real *c, size_t c_row, const struct team *team)
-{
-	const struct convolution convolution = {
-		.gather = sluice__gather_of(back->pass->plan, back->packed, taps, true, factor->depth, factor->a_row),
-		.images = factor->a,
-		.panels = factor->panels,
-		.type = factor->type,
-		.width = width,
-		.add = add,
-		.c = c,
-		.c_row = c_row,
-		.c_padded = true,
-	};
-	sluice__convolve(back->pass, &convolution, back->direction, rows, team);
-	team_wait(team);
-}
-
-/* dh of one step by tiles, and with it the gradient of what the layer read, where that is possible. */
-static void by_tiles(const struct back *back, size_t t, size_t rows, const real *da, const struct team *team)
-{
-	const struct pass *pass = back->pass;
-	const struct packed_layer *packed = back->packed;
-	const struct sluice__layer *layer = &pass->prepared->network->layers[back->layer];
-	struct winograd_back by = {.layer = back->layer,
-				   .window = &layer->recurrent,
-				   .from = layer->image,
-				   .to = layer->image,
-				   .da = da,
-				   .target[0] = {packed_reals(pass->plan, back->weights->points_back), packed->out,
-						 false, back->dh, packed->out_padded},
-				   .targets = 1};
-	for (size_t each = 0; sluice__winograd_joins(pass, back->layer) && each < packed->segments; each++) {
-		const struct segment *segment = &packed->segment[each];
-		const struct rows to = sluice__backward_input(pass, back->layer, back->direction, each);
-		by.target[by.targets++] = (struct winograd_target){
-			packed_reals(pass->plan, segment->points_back[back->direction]), segment->width,
-			sluice__backward_adds(pass, back->layer, back->direction), (real *)to.at + t * to.step, to.row};
-	}
-	sluice__winograd_back(pass, &by, back->direction, rows / packed->places, team);
-	team_wait(team);
-}
-
-/* dh of the strip's columns from da of one step: da R. */
-static void multiply_recurrent(const struct back *back, size_t t, size_t rows, const real *da, bool descending,
-			       const struct team *team)
-{
-	const size_t depth = SLUICE__GATES * back->packed->span;
-	const struct factor factor = {da, depth, depth, back->transposed, back->transposed_type};
-	if (back->packed->side)
-		by_tiles(back, t, rows, da, team);
-	else if (back->packed->images)
-		convolve(back, rows, &back->packed->recurrent, &factor, back->packed->out, false, back->dh,
-			 back->packed->out_padded, team);
-	else
-		multiply(back, rows, &factor, back->out_first, back->out_columns, false, descending, back->dh,
-			 back->packed->out_padded);
-}
-
-/* dc of the strip's columns += a V^T. */
-static void multiply_memory(const struct back *back, size_t rows, const struct factor *factor, bool descending,
-			    const struct team *team)
-{
-	const size_t padded = back->packed->padded;
-	if (back->packed->images)
-		convolve(back, rows, &back->packed->memory, factor, back->packed->hidden, true, back->dc, padded, team);
-	else
-		multiply(back, rows, factor, back->first, back->columns, true, descending, back->dc, padded);
 }
 
 static struct sluice__cell_backward cell_of(const struct back *back, size_t t)
@@ -441,9 +313,9 @@ static void cell_step(const struct back *back, struct sluice__cell_backward *job
 		plan->kernels.cell_backward(job);
 		clear_padding(back, job);
 		team_wait(team);
-		const struct factor factor = factor_of(back, job->da + 3 * job->da_gate, job->da_row, packed->span,
-						       back->weights->memory_back);
-		multiply_memory(back, job->rows, &factor, false, team);
+		const struct factor factor = sluice__back_factor(back, job->da + 3 * job->da_gate, job->da_row,
+								 packed->span, back->weights->memory_back);
+		sluice__back_memory(back, job->rows, &factor, false, team);
 		job->parts = SLUICE__CELL_REST;
 	}
 	plan->kernels.cell_backward(job);
@@ -474,9 +346,10 @@ static void step_options(const struct back *back, size_t t, const real *c_before
 	}
 	if (options->projection) {
 		const struct factor factor =
-			factor_of(back, dr, packed->out_padded, packed->out, back->weights->projection_back);
+			sluice__back_factor(back, dr, packed->out_padded, packed->out, back->weights->projection_back);
 		team_wait(team);
-		multiply(back, rows, &factor, back->first, back->columns, false, false, dq, packed->padded);
+		sluice__back_multiply(back, rows, &factor, back->first, back->columns, false, false, dq,
+				      packed->padded);
 		job.dh = dq;
 		job.dh_row = packed->padded;
 	}
@@ -490,11 +363,11 @@ static void step_options(const struct back *back, size_t t, const real *c_before
 		add_dc(back, rows, kept);
 	team_wait(team);
 	if (packed->full) {
-		const struct factor factor =
-			factor_of(back, job.da, job.da_row, SLUICE__GATES * packed->span, back->weights->peephole_back);
-		multiply_memory(back, rows, &factor, descending, team);
+		const struct factor factor = sluice__back_factor(back, job.da, job.da_row, SLUICE__GATES * packed->span,
+								 back->weights->peephole_back);
+		sluice__back_memory(back, rows, &factor, descending, team);
 	}
-	multiply_recurrent(back, t, rows, job.da, descending, team);
+	sluice__back_recurrent(back, t, rows, job.da, descending, team);
 	if (carry || pass_masks_h(pass, back->layer))
 		finish_dh(back, t, carry);
 }
@@ -508,7 +381,7 @@ static void step_plain(const struct back *back, size_t t, const real *c_before, 
 	job.dy_row = pass_dy_row(back->pass, back->layer);
 	back->pass->plan->kernels.cell_backward(&job);
 	team_wait(team);
-	multiply_recurrent(back, t, job.rows, job.da, descending, team);
+	sluice__back_recurrent(back, t, job.rows, job.da, descending, team);
 }
 
 /* One step with what is around it: gradients that are given, rows that are held or begin anew. */
@@ -585,10 +458,10 @@ static void rebuild_projection(const struct back *back, const struct team *team)
 	real *r = pass_piece(pass, pass->plan->map.dr[back->direction]);
 	for (size_t t = 0; t < pass->steps && packed->options->projection_clip > 0; t++) {
 		const size_t first = t * step_rows;
-		const struct factor factor =
-			factor_of(back, qs + first * padded, padded, packed->hidden, back->weights->projection);
-		multiply(back, layer_rows_at(pass, packed, t), &factor, back->out_first, back->out_columns, false,
-			 false, r + first * packed->out_padded, packed->out_padded);
+		const struct factor factor = sluice__back_factor(back, qs + first * padded, padded, packed->hidden,
+								 back->weights->projection);
+		sluice__back_multiply(back, layer_rows_at(pass, packed, t), &factor, back->out_first, back->out_columns,
+				      false, false, r + first * packed->out_padded, packed->out_padded);
 	}
 }
 
