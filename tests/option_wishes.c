@@ -7,6 +7,11 @@
 #define TWO COMMON, .inputs = 11, .layers = 2, .hidden = {41, 37}, .outputs = 5
 #define BOTH_WAYS TWO, .direction = {SLUICE_BIDIRECTIONAL, SLUICE_BIDIRECTIONAL}
 
+#define IMAGES COMMON, .image_height = 5, .image_width = 6, .inputs = 3, .layers = 2, .hidden = {17, 5}, .outputs = 2
+/* clang-format off */
+#define KERNEL(h, w, g) {.height = h, .width = w, .groups = g}
+/* clang-format on */
+
 #define KIND(name, a_, b_, c_)                                                    \
 	{                                                                         \
 		.kind = SLUICE_ACTIVATION_##name, .a = (a_), .b = (b_), .c = (c_) \
@@ -116,6 +121,34 @@ const struct option_wish option_wishes[] = {
 	 {BOTH_WAYS, .dropout = {0.25f, 0.5f}, .options = {{.combination = SLUICE_ADD}, {.combination = SLUICE_ADD}}}},
 	{"directions separate",
 	 {BOTH_WAYS, .dropout = {0.25f, 0.5f}, .options = {{.combination = SLUICE_SEPARATE, .projection = 21}}}},
+
+	{"images",
+	 {IMAGES, .options = {{.input_convolution = KERNEL(3, 3, 1), .recurrent_convolution = KERNEL(3, 3, 1)},
+			      {.input_convolution = KERNEL(2, 5, 1), .recurrent_convolution = KERNEL(5, 1, 5)}}}},
+	{"images both ways, smaller and smaller",
+	 {IMAGES, .direction = {SLUICE_BIDIRECTIONAL, SLUICE_BIDIRECTIONAL}, .dropout = {0.25f, 0.5f},
+	  .options = {{.input_convolution = {.height = 3, .width = 2, .stride_y = 2, .dilation_x = 2},
+		       .recurrent_convolution = KERNEL(3, 3, 1),
+		       .zoneout_h = 0.25f,
+		       .learned_start = 1},
+		      {.input_convolution = {.height = 3, .width = 3, .stride_x = 2},
+		       .recurrent_convolution = KERNEL(3, 3, 1),
+		       .combination = SLUICE_ADD,
+		       .projection = 3}}}},
+	{"images with peepholes of all kinds",
+	 {IMAGES, .mask = 1, .mask_shape = SLUICE_MASK_STEP,
+	  .options = {{.peephole = SLUICE_PEEPHOLE_FULL,
+		       .memory_convolution = KERNEL(3, 3, 1),
+		       .recurrent_convolution = KERNEL(1, 3, 1),
+		       .recurrent_dropout = 0.25f},
+		      {.peephole = SLUICE_PEEPHOLE_ELEMENT,
+		       .recurrent_convolution = KERNEL(3, 1, 1),
+		       .dropconnect = 0.25f}}}},
+	{"images, gates computed again",
+	 {IMAGES, .tape_mode = SLUICE_TAPE_RECOMPUTE, .data = SLUICE_BF16, .weights = SLUICE_F16,
+	  .direction = {SLUICE_BIDIRECTIONAL},
+	  .options = {{.input_convolution = KERNEL(3, 3, 1), .recurrent_convolution = KERNEL(3, 3, 1)},
+		      {.recurrent_convolution = KERNEL(3, 3, 1), .peephole = SLUICE_PEEPHOLE_DIAGONAL}}}},
 
 	{"f16", {BOTH_WAYS, .weights = SLUICE_F16, .data = SLUICE_F16, .tape = SLUICE_F16, .dropout = {0.25f, 0.5f}}},
 	{"bf16", {TWO, .weights = SLUICE_BF16, .data = SLUICE_BF16, .tape = SLUICE_BF16, .dropout = {0.25f, 0.5f}}},

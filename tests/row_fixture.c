@@ -82,7 +82,7 @@ void spoil(struct network *network)
 	memset(network->h, NO_NUMBER, rows * network->h_width * bytes);
 	memset(network->c, NO_NUMBER, rows * network->c_width * bytes);
 	memset(network->gates, NO_NUMBER, rows * 4 * network->c_width * bytes);
-	memset(network->dx, NO_NUMBER, rows * network->wish.inputs * bytes);
+	memset(network->dx, NO_NUMBER, rows * network->inputs * bytes);
 	memset(network->dparameters, NO_NUMBER, network->parameter_count * network->real_bytes);
 	memset(network->final, NO_NUMBER, network->state_bytes);
 	memset(network->dinitial, NO_NUMBER, network->state_bytes);
@@ -126,7 +126,7 @@ void run_row(const struct network *whole, struct network *lent, size_t row, cons
 	static const size_t first[1] = {0};
 	const uint64_t sequence = row;
 	const int last_only = whole->wish.last_only;
-	take_steps(whole, whole->x, lent->x, whole->wish.inputs, row, steps, count);
+	take_steps(whole, whole->x, lent->x, whole->inputs, row, steps, count);
 	take_steps(whole, whole->dy, lent->dy, whole->outputs, row, last_only ? first : steps, last_only ? 1 : count);
 	take_mask(whole, lent, row, steps, count);
 	lent->run.training = whole->run.training;
@@ -164,7 +164,7 @@ static const char *array_at(const struct network *network, size_t which, size_t 
 {
 	const void *const arrays[ARRAYS] = {network->y, network->h, network->c, network->gates, network->dx};
 	const size_t widths[ARRAYS] = {network->outputs, network->h_width, network->c_width, 4 * network->c_width,
-				       network->wish.inputs};
+				       network->inputs};
 	*bytes = widths[which] * network->data_bytes;
 	return arrays[which];
 }
@@ -230,7 +230,7 @@ static void visit_cells(const struct network *network, unsigned cells, cell_visi
 	}
 }
 
-enum { MOST_UNITS = 256 };
+enum { MOST_UNITS = 1024 };
 
 struct two_rows {
 	const char *context;
@@ -242,7 +242,8 @@ static void read_cell(const struct network *network, const void *row, size_t lay
 		      double numbers[2][MOST_UNITS])
 {
 	memset(numbers, 0, 2 * sizeof numbers[0]);
-	assert_true(network->wish.hidden[layer] <= MOST_UNITS && network->wish.options[layer].projection <= MOST_UNITS);
+	const size_t most = MOST_UNITS / network_places(network, layer);
+	assert_true(network->wish.hidden[layer] <= most && network->wish.options[layer].projection <= most);
 	assert_ok(sluice_state_read(network->plan, row, 1, layer, direction, numbers[0], numbers[1]));
 }
 

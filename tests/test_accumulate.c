@@ -40,7 +40,7 @@ struct copies {
 
 static struct copies copy_of(const struct network *network)
 {
-	struct copies copies = {network->wish.steps * network->wish.batch * network->wish.inputs * network->data_bytes,
+	struct copies copies = {network->wish.steps * network->wish.batch * network->inputs * network->data_bytes,
 				network->parameter_count * network->real_bytes,
 				network->state_bytes,
 				NULL,

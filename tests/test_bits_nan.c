@@ -87,7 +87,7 @@ static void absent_steps_are_not_read(const struct option_wish *option, const ch
 		for (size_t t = 0; t < T; t++) {
 			const int absent = t >= mixed_lengths[row];
 			if (absent || holds[0][t * N + row])
-				spoil_step(&ill, ill.x, ill.wish.inputs, t, row);
+				spoil_step(&ill, ill.x, ill.inputs, t, row);
 			if (absent && (t == 0 || !ill.wish.last_only))
 				spoil_step(&ill, ill.dy, ill.outputs, t, row);
 			if (absent && ill.mask && ill.wish.mask_shape == SLUICE_MASK_STEP)
@@ -128,7 +128,7 @@ static void resets_heal(const struct option_wish *option, const char *isa)
 	healthy.run.resets = ill.run.resets = resets;
 	for (size_t row = 0; row < N; row++)
 		for (size_t t = 0; t < CUT; t++)
-			spoil_step(&ill, ill.x, ill.wish.inputs, t, row);
+			spoil_step(&ill, ill.x, ill.inputs, t, row);
 	memset(ill.initial, 0xff, ill.state_bytes);
 	for (int training = 0; training < 2; training++) {
 		const char *context = row_context(option, isa, "resets", training);

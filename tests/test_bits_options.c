@@ -58,9 +58,10 @@ static void keep_state(struct results *results, int which, const struct network 
 		for (size_t direction = 0; direction < (wish->direction[layer] == SLUICE_BIDIRECTIONAL ? 2 : 1);
 		     direction++) {
 			const size_t projection = wish->options[layer].projection, hidden = wish->hidden[layer];
-			char *c = to + batch * (projection ? projection : hidden) * network->real_bytes;
+			const size_t rows = batch * network_places(network, layer);
+			char *c = to + rows * (projection ? projection : hidden) * network->real_bytes;
 			assert_ok(sluice_state_read(network->plan, state, batch, layer, direction, to, c));
-			to = c + batch * hidden * network->real_bytes;
+			to = c + rows * hidden * network->real_bytes;
 		}
 }
 
@@ -80,7 +81,7 @@ static void keep_backward(struct results *results, const struct network *network
 {
 	const sluice_gradients *gradients = &network->gradients;
 	const size_t steps = network->wish.steps, batch = network->wish.batch;
-	keep_sequence(results, DX, network, gradients->dx, steps, batch, network->wish.inputs);
+	keep_sequence(results, DX, network, gradients->dx, steps, batch, network->inputs);
 	keep(results, DPARAMETERS, gradients->dparameters, network->parameter_count * network->real_bytes);
 	keep_state(results, DINITIAL, network, gradients->dinitial, batch);
 }
@@ -156,7 +157,7 @@ static void fill_outputs(struct network *network, int byte)
 	memset(network->h, byte, rows * network->h_width * bytes);
 	memset(network->c, byte, rows * network->c_width * bytes);
 	memset(network->gates, byte, rows * 4 * network->c_width * bytes);
-	memset(network->dx, byte, rows * network->wish.inputs * bytes);
+	memset(network->dx, byte, rows * network->inputs * bytes);
 	memset(network->dparameters, byte, network->parameter_count * network->real_bytes);
 	memset(network->final, byte, network->state_bytes);
 	memset(network->dinitial, byte, network->state_bytes);
@@ -287,7 +288,7 @@ static void layout_does_not_matter(const struct option_wish *option, const char 
 	wish.layout = SLUICE_BATCH_MAJOR;
 	struct network batch = network_create(&wish);
 	const size_t steps = wish.steps;
-	to_batch_major(&time, time.x, batch.x, steps, wish.inputs);
+	to_batch_major(&time, time.x, batch.x, steps, time.inputs);
 	to_batch_major(&time, time.dy, batch.dy, wish.last_only ? 1 : steps, time.outputs);
 	if (wish.mask && wish.mask_shape == SLUICE_MASK_STEP)
 		to_batch_major(&time, time.mask, batch.mask, steps, time.h_width);
@@ -382,7 +383,7 @@ static void run_rows(const char *context, struct network *network, struct networ
 	run.steps = wish->steps;
 	run.batch = count;
 	run.sequence_ids = rows;
-	pick_rows(network, network->x, other->x, wish->steps, wish->inputs, rows, count);
+	pick_rows(network, network->x, other->x, wish->steps, network->inputs, rows, count);
 	if (wish->mask && wish->mask_shape != SLUICE_MASK_UNIT)
 		pick_rows(network, network->mask, other->mask, wish->mask_shape == SLUICE_MASK_STEP ? wish->steps : 1,
 			  network->h_width, rows, count);
@@ -440,7 +441,7 @@ static sluice_run part_of(const struct network *network, size_t first, size_t st
 	sluice_run run = network->run;
 	run.steps = steps;
 	run.step_offset = network->run.step_offset + first;
-	run.x = (char *)network->x + at * network->wish.inputs;
+	run.x = (char *)network->x + at * network->inputs;
 	run.h = (char *)network->h + at * network->h_width;
 	run.c = (char *)network->c + at * network->c_width;
 	run.gates = (char *)network->gates + at * 4 * network->c_width;

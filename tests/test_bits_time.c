@@ -320,7 +320,7 @@ static void run_parts(struct network *network, const size_t lengths[N], size_t l
 		run.holds += first * N;
 		run.steps = count;
 		run.step_offset += first;
-		run.x = (const char *)run.x + at * network->wish.inputs;
+		run.x = (const char *)run.x + at * network->inputs;
 		run.y = (char *)run.y + at * network->outputs;
 		run.h = (char *)run.h + at * network->h_width;
 		run.c = (char *)run.c + at * network->c_width;
@@ -407,14 +407,14 @@ static void move_arrays(struct network *network, int in, void (*move)(char *, si
 		size_t width;
 		int in;
 	} arrays[] = {
-		{network->x, network->wish.inputs, 1},
+		{network->x, network->inputs, 1},
 		{last_only ? NULL : network->dy, network->outputs, 1},
 		{steps_masked ? network->mask : NULL, network->h_width, 1},
 		{last_only ? NULL : network->y, network->outputs, 0},
 		{network->h, network->h_width, 0},
 		{network->c, network->c_width, 0},
 		{network->gates, 4 * network->c_width, 0},
-		{network->dx, network->wish.inputs, 0},
+		{network->dx, network->inputs, 0},
 	};
 	for (size_t j = 0; j < sizeof arrays / sizeof arrays[0]; j++)
 		if (arrays[j].at && arrays[j].in == in)
@@ -552,9 +552,8 @@ static void pointers_do_not_matter(const struct option_wish *option, const char 
 {
 	struct network plain = row_network(option, isa), other = row_network(option, isa);
 	const size_t y_steps = plain.wish.last_only ? 1 : T;
-	struct scattered x = scatter(&plain, plain.x, plain.wish.inputs), y = scatter(&plain, plain.y, plain.outputs);
-	struct scattered dy = scatter(&plain, plain.dy, plain.outputs),
-			 dx = scatter(&plain, plain.dx, plain.wish.inputs);
+	struct scattered x = scatter(&plain, plain.x, plain.inputs), y = scatter(&plain, plain.y, plain.outputs);
+	struct scattered dy = scatter(&plain, plain.dy, plain.outputs), dx = scatter(&plain, plain.dx, plain.inputs);
 	plain.run.lengths = other.run.lengths = mixed_lengths;
 	other.run.x = other.run.y = NULL;
 	other.run.x_steps = (const void *const *)x.steps;
@@ -570,7 +569,7 @@ static void pointers_do_not_matter(const struct option_wish *option, const char 
 		run_all(&plain, training);
 		run_all(&other, training);
 		collect(&other, &y, y_steps, other.outputs, other.y);
-		collect(&other, &dx, T, other.wish.inputs, other.dx);
+		collect(&other, &dx, T, other.inputs, other.dx);
 		assert_same_runs(row_context(option, isa, "pointers", training), &plain, &other, plain.wish.training);
 	}
 	free(x.memory);

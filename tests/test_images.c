@@ -24,16 +24,6 @@ static const struct variant {
 	 {.steps = 3, .batch = 2, .tape_mode = SLUICE_TAPE_RECOMPUTE, .gate_order = "ofig", .two_biases = 1}},
 };
 
-/* Whether a layer takes the result of the one below for gates: in the plan's order, as the library, or i f g o, as the
- * oracle. */
-static int gates_below(const struct image_case *one)
-{
-	for (size_t layer = 1; layer < LAYERS; layer++)
-		if (one->layers[layer].input == SLUICE_INPUT_GATES)
-			return 1;
-	return 0;
-}
-
 /* What a case of the oracle asks of a run. */
 static struct sluice__setting setting_of(const struct image_case *one, const struct variant *variant,
 					 const sluice_description *description)
@@ -47,8 +37,6 @@ static struct sluice__setting setting_of(const struct image_case *one, const str
 	setting.mask = (one->flags & GIVEN_MASK) != 0;
 	setting.mask_shape = SLUICE_MASK_STEP;
 	setting.last_only = (one->flags & LAST_ONLY) != 0;
-	if (gates_below(one))
-		setting.gate_order = NULL;
 	setting.no_initial = (one->flags & NO_INITIAL) != 0;
 	return setting;
 }

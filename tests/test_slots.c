@@ -119,11 +119,11 @@ static void company_call(const char *context, struct network *network, struct ne
 	run.sequence_ids = ids;
 	run.mask = NULL;
 	run.tape = NULL;
-	fill_random_as(network->wish.data, network->x, T * N * network->wish.inputs, 300 + call);
+	fill_random_as(network->wish.data, network->x, T * N * network->inputs, 300 + call);
 	spoil(network);
 	assert_ok((block ? sluice_block : sluice_step)(network->plan, &run));
 	for (size_t row = 0; row < count; row++) {
-		const size_t bytes = network->wish.inputs * network->data_bytes;
+		const size_t bytes = network->inputs * network->data_bytes;
 		sluice_run alone = lent->run;
 		for (size_t t = 0; t < steps; t++)
 			memcpy((char *)lent->x + t * bytes, (char *)network->x + (t * count + row) * bytes, bytes);
@@ -411,7 +411,7 @@ static void prewarm_is_steps(const struct option_wish *option, const char *isa)
 		return;
 	}
 	void *before = aligned_zeros(network.state_bytes);
-	void *zeros = aligned_zeros(network.wish.inputs * sizeof(double));
+	void *zeros = aligned_zeros(network.inputs * sizeof(double));
 	memcpy(before, network.initial, network.state_bytes);
 	for (int silent = 0; silent < 2; silent++) {
 		memcpy(network.initial, before, network.state_bytes);

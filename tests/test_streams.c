@@ -34,7 +34,7 @@ static struct scene new_scene(const struct option_wish *option, const char *isa)
 	assert_ok(sluice_streams_create(scene.network.plan, STREAMS, &scene.streams));
 	for (size_t j = 0; j < STREAMS; j++)
 		scene.lives[j].state = aligned_zeros(state_row_bytes(&scene.network));
-	scene.x = aligned_zeros(scene.network.wish.inputs * scene.network.data_bytes);
+	scene.x = aligned_zeros(scene.network.inputs * scene.network.data_bytes);
 	scene.y = aligned_zeros(scene.network.outputs * scene.network.data_bytes);
 	return scene;
 }
@@ -82,8 +82,7 @@ static void close_one(struct scene *scene, size_t stream)
 static void fill_frame(struct scene *scene, size_t stream)
 {
 	struct life *life = &scene->lives[stream];
-	fill_random_as(scene->network.wish.data, scene->x, scene->network.wish.inputs,
-		       1000 * (stream + 1) + life->next_id);
+	fill_random_as(scene->network.wish.data, scene->x, scene->network.inputs, 1000 * (stream + 1) + life->next_id);
 }
 
 static void push_one(struct scene *scene, size_t stream)
