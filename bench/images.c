@@ -72,18 +72,20 @@ static sluice_status measure(const struct settings *settings, const char *proble
 	return status;
 }
 
-/* Lines of a problem, a pass and seconds; what is behind them is for others. */
+/* Lines of a problem, a pass, seconds and perhaps more options of the problem, "direct". */
 static int serve(struct settings settings)
 {
-	char line[LINE], problem[LINE], pass[LINE];
+	char line[LINE], problem[2 * LINE], pass[LINE], more[LINE];
 
 	printf("{\"version\": \"sluice %s\"}\n", sluice_version());
 	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin)) {
-		if (sscanf(line, "%s %s %lf", problem, pass, &settings.seconds) != 3) {
+		more[0] = '\0';
+		if (sscanf(line, "%s %s %lf %s", problem, pass, &settings.seconds, more) < 3) {
 			fprintf(stderr, "images: a problem, a pass and seconds are expected, not: %s", line);
 			return EXIT_FAILURE;
 		}
+		strcat(problem, more);
 		measure(&settings, problem, pass);
 	}
 	return EXIT_SUCCESS;

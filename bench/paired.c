@@ -33,6 +33,7 @@ static sluice_status plan_create(struct bench *bench, int single, int training)
 	options.batch = bench->problem.batch;
 	options.training = training;
 	options.tape_mode = bench->problem.tape_mode;
+	options.winograd = bench->problem.winograd;
 	bench->inputs = bench->problem.inputs * places_of(bench, bench->problem.layers);
 	bench->outputs = sluice_model_outputs(bench->model);
 	return sluice_plan_create(bench->model, &options, &bench->plan);

@@ -4,8 +4,9 @@
 Every process is told over a pipe what to run, runs it while the others wait, and answers with the milliseconds of a
 call, the median of a few. What is printed are medians over rounds, and ratios of the same round. Passes: "forward" in
 inference, and "training", which is forward and backward with the gradients of x and of all parameters from a given
-gradient of every step's output. Peers are measured in several variants; the best one of each pass counts. A machine
-that does something else, too, shows in medians that are far from the least milliseconds.
+gradient of every step's output. Peers are measured in several variants; the best one of each pass counts. sluice is
+measured as it chooses by itself, and "direct", without Winograd's tiles. A machine that does something else, too, shows
+in medians that are far from the least milliseconds.
 
 Before that each peer's y of the same numbers is compared with what `sluice run` makes of a model file of its weights.
 
@@ -30,8 +31,8 @@ PASSES = ("forward", "training")
 SLOW = 2  # times as slow as the peer's best variant: not measured again
 MUCH = 3  # seconds of a call that is measured once
 
-# How far two y below one may be apart: sums have up to 3200 products (5 x 5 of 128 channels), six standard deviations of
-# whose roundings are 6 sqrt(3200) 2^-24 = 2e-5, and by tiles ten times as much.
+# How far two y below one may be apart: sums have up to 3200 products (5 x 5 of 128 channels), six standard deviations
+# of whose roundings are 6 sqrt(3200) 2^-24 = 2e-5, and by tiles ten times as much.
 APART = 2e-4
 
 
@@ -306,7 +307,8 @@ def open_workers(arguments, threads):
     """{name: (worker, variants)}"""
     workers, cpu = {}, ["--cpu"] if arguments.cpu else []
     if arguments.images:
-        workers["sluice"] = (Worker([arguments.images, f"--threads={threads}", *cpu], threads), ("",))
+        workers["sluice"] = (Worker([arguments.images, f"--threads={threads}", *cpu], threads),
+                             ("", *arguments.sluice_variants))
     for name, python, variants in (("keras", arguments.keras, arguments.keras_variants),
                                    ("torch", arguments.torch, arguments.torch_variants)):
         if python:
@@ -332,7 +334,8 @@ def measure(workers, problem, pass_name, arguments):
     facts = {}
     for number in range(arguments.rounds):
         for name, variant in list(sides):
-            if number and sides[name, variant][0] > SLOW * min(ms[0] for key, ms in sides.items() if key[0] == name):
+            if number and name != "sluice" and sides[name, variant][0] > SLOW * min(
+                    ms[0] for key, ms in sides.items() if key[0] == name):
                 continue
             answer = workers[name][0].ask(problem, pass_name, variant, arguments.seconds)
             if "error" in answer:
@@ -353,8 +356,8 @@ def report(problem, pass_name, threads, sides, facts):
     for (name, variant), ms in sides.items():
         middle = statistics.median(ms)
         ratio = ""
-        if "sluice" in best:
-            ratio = f"{statistics.median(a / b for a, b in zip(ms, sides[best['sluice']])):.2f}"
+        if ("sluice", "") in sides:
+            ratio = f"{statistics.median(a / b for a, b in zip(ms, sides['sluice', ''])):.2f}"
         mark = "best" if best[name] == (name, variant) else ""
         print(f"| {problem} | {pass_name} | {threads} | {name} {variant} | {middle:.1f} | {min(ms):.1f} | "
               f"{flops / middle / 1e6:.0f} | {ratio} | {mark} | {facts[name].get('kernels', '')} |", flush=True)
@@ -366,6 +369,7 @@ def main():
     parser.add_argument("--sluice", help="the command; without it y is not compared")
     parser.add_argument("--keras", help="a Python with keras and tensorflow")
     parser.add_argument("--torch", help="a Python with torch")
+    parser.add_argument("--sluice-variants", nargs="*", default=["direct"], help="more options of problem strings")
     parser.add_argument("--keras-variants", nargs="+", default=KERAS_VARIANTS)
     parser.add_argument("--torch-variants", nargs="+", default=TORCH_VARIANTS)
     parser.add_argument("--rounds", type=int, default=5)
