@@ -30,7 +30,7 @@ static void spoil_mask(struct network *network, size_t row)
 static void spoil_row(struct network *network, size_t row)
 {
 	for (size_t t = 0; t < T; t++) {
-		spoil_step(network, network->x, network->wish.inputs, t, row);
+		spoil_step(network, network->x, network->inputs, t, row);
 		spoil_step(network, network->dy, network->outputs, t, row);
 	}
 	spoil_mask(network, row);
