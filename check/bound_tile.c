@@ -11,7 +11,7 @@
  * whose root it is. That of results; and that of the taps of a gradient. */
 static double magnified(const struct sluice__window *window, int gradient)
 {
-	static const double OF_3[] = {94. / 3, 34.112}, OF_5[] = {148.771, 143.771};
+	static const double OF_3[] = {94. / 3, 307. / 9}, OF_5[] = {7141. / 48, 6901. / 48};
 
 	return window->height == 3 ? OF_3[gradient] : OF_5[gradient];
 }
@@ -33,6 +33,15 @@ int sluice__bound_tiles(const struct sluice__bound_storage *storage, const struc
 	return fits(&cell->recurrent_window) && fits(window) && window->height == cell->recurrent_window.height;
 }
 
+/* Places of an image that lie under a square at best. */
+static double under(const struct sluice__window *window, size_t side)
+{
+	size_t height = side < window->image_height ? side : window->image_height;
+	size_t width = side < window->image_width ? side : window->image_width;
+
+	return (double)(height * width);
+}
+
 double sluice__bound_looser(const struct sluice__network *network, const struct sluice__bound_storage *storage)
 {
 	double most = 1;
@@ -40,10 +49,12 @@ double sluice__bound_looser(const struct sluice__network *network, const struct 
 	for (size_t index = 0; index < network->cell_count; index++) {
 		const struct sluice__cell *cell = &network->cells[index];
 		const struct sluice__window *window = &cell->recurrent_window;
-		double k = (double)window->height, side = k + RESULTS - 1, root = sqrt((double)window->channels);
+		double C = (double)window->channels, taps = (double)sluice__window_taps(window);
+		double used = under(window, window->height), seen = under(window, window->height + RESULTS - 1);
+		double sum = (4 + sqrt(used * C)) * used * C;
 
 		if (sluice__bound_tiles(storage, cell, window))
-			most = fmax(most, 1 + magnified(window, 0) * (4 + root) * side / ((4 + k * root) * k * root));
+			most = fmax(most, 1 + magnified(window, 0) * (4 + sqrt(C)) * sqrt(taps * seen * C) / sum);
 	}
 	return most;
 }
