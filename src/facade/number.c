@@ -107,9 +107,11 @@ void sluice__number_convert(const struct line *to, const struct line *from, size
 		memcpy(to->at, from->at, count * sluice__number_bytes(to->type));
 		return;
 	}
-	for (size_t k = 0; k < count; k++)
-		sluice__number_store(to, k,
-				     (add ? sluice__number_load(to, k) : 0) + factor * sluice__number_load(from, k));
+	for (size_t k = 0; k < count; k++) {
+		const float value = factor * sluice__number_load(from, k);
+		/* Added to nothing a negative zero would lose its sign. */
+		sluice__number_store(to, k, add ? sluice__number_load(to, k) + value : value);
+	}
 }
 
 int sluice__number_renew(float *to, const struct line *from, size_t count, float factor)
