@@ -18,6 +18,11 @@ TIME = [
     "t6n5i3h20l2bilenleftresethold", "t6n5i3h17l2biaddlenreset", "t6n5i3h18l2bisephold", "t6n5i3h18packedlearnreset",
     "t5n4i3h17revlenproj9peepfullhold", "t5n4i3h9lenresetholdrecompute", "t5n4i3h9lenholdoutputs", "t5n4i3h17lenresetzone",
 ]
+IMAGES = [
+    "t3n2i3h5conv3y4x5", "t2n2i4h6conv3y5x6groups2dilate2", "t3n2i3h5conv4y6x7stride2l2", "t2n2i3h5conv3y4x4peepelement",
+    "t2n2i3h5conv3y4x4peepfullbi", "t3n3i3h20conv5y3x4lenresethold", "t2n1i70h17conv3y4x4",
+]
+TILES = ["t2n2i16h32conv3y6x9wino", "t2n2i32h32l2conv5y5x6wino", "t3n3i3h32conv3y8x5lenresetwino"]
 JUDGES = {
     "kernels": (["test_kernels"], ["tests/test_kernels"]),
     "bits": (["test_bits"], ["tests/test_bits"]),
@@ -41,6 +46,10 @@ JUDGES = {
     "time": (["sluice_command"], ["tools/sluice", "verify", *TIME]),
     "verify": (["sluice_command"], ["tools/sluice", "verify", *PROBLEMS]),
     "options": (["sluice_command"], ["tools/sluice", "verify", *OPTIONS]),
+    "images": (["sluice_command"], ["tools/sluice", "verify", *IMAGES]),
+    "tiles": (["sluice_command"], ["tools/sluice", "verify", *TILES]),
+    "image_cases": (["test_images"], ["tests/test_images"]),
+    "image_bits": (["test_winograd"], ["tests/test_winograd"]),
     "combinations": (["test_combinations"], ["tests/test_combinations", "few"]),
 }
 FOLDERS = ["include", "compat", "src", "check", "tests", "tools", "man", "examples", "bench", "cmake", "docs", "scripts"]

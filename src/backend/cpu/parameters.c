@@ -191,9 +191,9 @@ static void gradient_by_tiles(const struct known *known)
 	const struct sluice__layer *layer = known->layer;
 	struct winograd_seen seen[MOST_SEGMENTS + 1];
 	struct rows input[MOST_SEGMENTS];
-	struct gradient_product product = {0};
+	struct gradient_product h = {0};
 	size_t count = 0;
-	see_h(known, &product);
+	see_h(known, &h);
 	sluice__pass_segments(pass, known->index, known->direction, input);
 	for (size_t each = 0; packed->points_of_input && each < packed->segments; each++)
 		seen[count++] = (struct winograd_seen){
@@ -211,9 +211,9 @@ static void gradient_by_tiles(const struct known *known)
 	seen[count++] = (struct winograd_seen){
 		.window = &layer->recurrent,
 		.from = layer->image,
-		.images = product.b.at,
-		.step = product.b.step,
-		.row = product.b.row,
+		.images = h.b.at,
+		.step = h.b.step,
+		.row = h.b.row,
 		.channels = packed->out,
 		.dw = parameters_at(pass, layer->weight_hh[known->direction]),
 		.all = packed->out,
@@ -248,36 +248,20 @@ static void full_gradient(const struct known *known, struct history e)
 	convolve(known, &known->packed->memory, &all, &output);
 }
 
-/* Sums that the cell kernel has made on the way: rows of H, rows that are absent stay or become zero. */
-static void copy_sums(const struct known *known, const real *sums, size_t rows, unsigned absent, real *to)
+/* Sums that the cell kernel has made on the way, [place][gate][unit] or of slopes [slot][unit], to [row][unit][place];
+ * rows that are absent stay or become zero. */
+static void copy_sums(const struct known *known, const real *sums, size_t rows, size_t places, unsigned absent,
+		      real *to)
 {
-	if (known->team->index != 0)
-		return;
-	for (size_t row = 0; row < rows; row++)
-		for (size_t unit = 0; unit < known->packed->hidden; unit++) {
-			real *at = to + row * known->packed->hidden + unit;
-			const real sum = absent >> row & 1 ? 0 : sums[row * known->packed->span + unit];
+	const size_t hidden = known->packed->hidden, span = known->packed->span;
+	const struct sluice__range own = sluice__share(rows * hidden, known->team->index, known->team->count);
+	for (size_t each = own.first; each < own.last; each++)
+		for (size_t place = 0; place < places; place++) {
+			const size_t row = each / hidden, unit = each % hidden;
+			real *at = to + each * places + place;
+			const real sum = absent >> row & 1 ? 0 : sums[(place * rows + row) * span + unit];
 			*at = accumulates(known->pass) ? *at + sum : sum;
 		}
-}
-
-/* Sums [place][gate][unit] to [4H,places]. */
-static void element_gradient(const struct known *known, const real *sums)
-{
-	const struct packed_layer *packed = known->packed;
-	const unsigned absent = sluice__layer_absent(packed->options, packed->options->no_peepholes);
-	const struct sluice__range own =
-		sluice__share(SLUICE__GATES * packed->hidden, known->team->index, known->team->count);
-	real *to = parameters_at(known->pass, known->layer->peephole_at[known->direction]);
-	for (size_t row = own.first; row < own.last; row++) {
-		const size_t gate = row / packed->hidden, unit = row % packed->hidden;
-		for (size_t place = 0; place < packed->places; place++) {
-			real *at = to + row * packed->places + place;
-			const real sum =
-				absent >> gate & 1 ? 0 : sums[(place * SLUICE__GATES + gate) * packed->span + unit];
-			*at = accumulates(known->pass) ? *at + sum : sum;
-		}
-	}
 }
 
 static void bias_gradient(const struct known *known)
@@ -365,17 +349,16 @@ void sluice__parameters_direction(struct pass *pass, size_t index, size_t direct
 		input_gradient(&known);
 	if (known.layer->bias)
 		bias_gradient(&known);
-	if (options->peephole == SLUICE_PEEPHOLE_ELEMENT)
-		element_gradient(&known, sums);
-	if (options->peephole == SLUICE_PEEPHOLE_DIAGONAL)
-		copy_sums(&known, sums, SLUICE__GATES, sluice__layer_absent(options, options->no_peepholes),
+	if (packed->direction[direction].cell.peephole)
+		copy_sums(&known, sums, SLUICE__GATES, places_of_sums(packed),
+			  sluice__layer_absent(options, options->no_peepholes),
 			  parameters_at(pass, known.layer->peephole_at[direction]));
 	if (packed->full)
 		full_gradient(&known, e);
 	if (options->projection)
 		projection_gradient(&known);
 	if (known.layer->slopes)
-		copy_sums(&known, sums + places_of_sums(packed) * SLUICE__GATES * packed->span, SLUICE__SLOPES, 0,
+		copy_sums(&known, sums + places_of_sums(packed) * SLUICE__GATES * packed->span, SLUICE__SLOPES, 1, 0,
 			  parameters_at(pass, known.layer->slopes_at[direction]));
 	if (options->learned_start)
 		start_gradient(&known);
