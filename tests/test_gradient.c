@@ -136,6 +136,7 @@ static void test_images(void **state)
 		{"t6n5h9bisepidxlenleftholdproj5conv3y6x4dilate2", {.pointers = 1, .threads = 2, .state_gradients = 1}},
 		{"t50n1i2h8conv3y4x4", {.slots = 1, .outputs = 1}},
 		{"t3n2h70conv3y4x4", {0}},
+		{"t1n2i16h16conv3y9x160wino", {.threads = 2}},
 		{"t6n3h6l2zonerdropdconnmaskpeepfullconv3y5x4", {.dropout = 0.25f, .outputs = 2}},
 		{"t6n3h17noxrecomputeconv3y8x5", {.threads = 2}},
 		{"t6n3h9l2biidxrecomputelenresetholdbf16conv3y5x4", {.threads = 2, .state_gradients = 1}},

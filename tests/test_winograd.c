@@ -13,7 +13,8 @@
 #include "data.h"
 #include "sluice/sluice.h"
 
-enum { T = 3, N = 3, HEIGHT = 6, WIDTH = 9, CHANNELS = 16, HIDDEN = 32 };
+/* So wide that a row of tiles is a block of work by itself, or nearly. */
+enum { T = 3, N = 3, HEIGHT = 6, WIDTH = 157, CHANNELS = 16, HIDDEN = 32 };
 
 /* One network over images, with a plan for it. */
 struct subject {

@@ -22,7 +22,8 @@ IMAGES = [
     "t3n2i3h5conv3y4x5", "t2n2i4h6conv3y5x6groups2dilate2", "t3n2i3h5conv4y6x7stride2l2", "t2n2i3h5conv3y4x4peepelement",
     "t2n2i3h5conv3y4x4peepfullbi", "t3n3i3h20conv5y3x4lenresethold", "t2n1i70h17conv3y4x4",
 ]
-TILES = ["t2n2i16h32conv3y6x9wino", "t2n2i32h32l2conv5y5x6wino", "t3n3i3h32conv3y8x5lenresetwino"]
+TILES = ["t2n2i16h32conv3y6x9wino", "t2n2i32h32l2conv5y5x6wino", "t3n3i3h32conv3y8x5lenresetwino",
+    "t1n2i16h16conv3y9x160wino"]
 JUDGES = {
     "kernels": (["test_kernels"], ["tests/test_kernels"]),
     "bits": (["test_bits"], ["tests/test_bits"]),
