@@ -361,17 +361,17 @@ static void input_clear(const unsigned char *values, sluice_layer *layer)
  */
 static void image_describe(const struct sluice__combination *combination, int reduced, sluice_description *description)
 {
-	static const size_t SIZES[][3][2] = {
-		{{3, 5}, {5, 5}, {5, 3}}, {{4, 4}, {2, 4}, {4, 2}}, {{1, 7}, {2, 5}, {6, 1}}};
-	static const size_t SMALL[][3][2] = {
-		{{3, 3}, {3, 3}, {1, 3}}, {{2, 2}, {2, 2}, {4, 2}}, {{1, 4}, {2, 3}, {5, 1}}};
+	static const size_t SIZES[2][3][3][2] = {
+		{{{3, 5}, {5, 5}, {5, 3}}, {{4, 4}, {2, 4}, {4, 2}}, {{1, 7}, {2, 5}, {6, 1}}},
+		{{{3, 3}, {3, 3}, {1, 3}}, {{2, 2}, {2, 2}, {4, 2}}, {{1, 4}, {2, 3}, {5, 1}}},
+	};
 	const sluice_convolution *first = &description->layers[0].input_convolution;
 	size_t value = combination->values[OF(IMAGE)], number = chosen(combination, CHOOSE_IMAGE, 3);
 
 	if (!value)
 		return;
-	description->image_height = (reduced ? SMALL : SIZES)[value - 1][number][0];
-	description->image_width = (reduced ? SMALL : SIZES)[value - 1][number][1];
+	description->image_height = SIZES[reduced != 0][value - 1][number][0];
+	description->image_width = SIZES[reduced != 0][value - 1][number][1];
 	if (first->border != SLUICE_BORDER_NONE)
 		return;
 	description->image_height += reach(first->height, first->dilation_y);
@@ -446,9 +446,9 @@ static size_t steps_of(const struct sluice__combination *combination, int reduce
 
 static size_t batch_of(const struct sluice__combination *combination, int reduced)
 {
-	static const size_t BATCHES[] = {1, 2, 5, 9}, OF_IMAGES[] = {1, 2, 3, 5};
+	static const size_t BATCHES[2][4] = {{1, 2, 5, 9}, {1, 2, 3, 5}};
 	size_t value = combination->values[OF(BATCH)];
-	size_t batch = (combination->values[OF(IMAGE)] ? OF_IMAGES : BATCHES)[value];
+	size_t batch = BATCHES[combination->values[OF(IMAGE)] != 0][value];
 
 	return reduced && batch > 2 ? 2 : batch;
 }
