@@ -35,7 +35,8 @@ static sluice_layer usual_layer(void)
 	return layer;
 }
 
-static struct subject subject_of(const sluice_layer *layer, const sluice_plan_options *options, int threads)
+static struct subject subject_of_height(const sluice_layer *layer, const sluice_plan_options *options, int threads,
+					size_t height)
 {
 	sluice_context_options context = SLUICE_CONTEXT_OPTIONS_INIT;
 	sluice_description description = SLUICE_DESCRIPTION_INIT;
@@ -46,17 +47,22 @@ static struct subject subject_of(const sluice_layer *layer, const sluice_plan_op
 	description.inputs = CHANNELS;
 	description.layer_count = 1;
 	description.layers = layer;
-	description.image_height = HEIGHT;
+	description.image_height = height;
 	description.image_width = WIDTH;
 	initialization.seed = 3;
 	assert_int_equal(sluice_context_create(&context, &subject.context), SLUICE_OK);
 	assert_int_equal(sluice_model_create(subject.context, &description, &subject.model), SLUICE_OK);
 	assert_int_equal(sluice_model_initialize(subject.model, &initialization), SLUICE_OK);
 	assert_int_equal(sluice_plan_create(subject.model, options, &subject.plan), SLUICE_OK);
-	subject.row = (size_t)HEIGHT * WIDTH * CHANNELS;
+	subject.row = height * WIDTH * CHANNELS;
 	subject.result = sluice_model_outputs(subject.model);
 	sluice_model_parameters(subject.model, &subject.parameters);
 	return subject;
+}
+
+static struct subject subject_of(const sluice_layer *layer, const sluice_plan_options *options, int threads)
+{
+	return subject_of_height(layer, options, threads, HEIGHT);
 }
 
 static void subject_destroy(struct subject *subject)
@@ -95,15 +101,31 @@ static void test_choice(void **unused)
 {
 	const sluice_plan_options automatic = plan_options(SLUICE_AUTO), on = plan_options(SLUICE_ON),
 				  off = plan_options(SLUICE_OFF);
-	sluice_layer layer = usual_layer();
+	const sluice_layer layer = usual_layer();
 
 	(void)unused;
 	assert_true(chooses_tiles(&layer, &automatic));
 	assert_true(chooses_tiles(&layer, &on));
 	assert_false(chooses_tiles(&layer, &off));
-	layer.hidden = 16;
-	assert_false(chooses_tiles(&layer, &automatic));
-	assert_true(chooses_tiles(&layer, &on));
+}
+
+/* The products must be halved at least: of two rows, and a width that tiles do not divide, they are not. */
+static void test_choice_by_itself(void **unused)
+{
+	static const struct {
+		size_t height;
+		sluice_choice winograd;
+		int tiles;
+	} cases[] = {{3, SLUICE_AUTO, 1}, {2, SLUICE_AUTO, 0}, {2, SLUICE_ON, 1}};
+	const sluice_layer layer = usual_layer();
+
+	(void)unused;
+	for (size_t each = 0; each < sizeof cases / sizeof cases[0]; each++) {
+		const sluice_plan_options options = plan_options(cases[each].winograd);
+		struct subject subject = subject_of_height(&layer, &options, 1, cases[each].height);
+		assert_int_equal(uses_tiles(&subject), cases[each].tiles);
+		subject_destroy(&subject);
+	}
 }
 
 static void dilate(sluice_layer *layer)
@@ -303,6 +325,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_choice),
+		cmocka_unit_test(test_choice_by_itself),
 		cmocka_unit_test(test_what_tiles_cannot_do),
 		cmocka_unit_test(test_choice_refused),
 		cmocka_unit_test(test_tiles_are_another_sum),

@@ -29,13 +29,20 @@ static bool fits(const struct sluice__window *window, struct sluice__image from,
 	       window->stride_x == 1 && window->groups == 1 && channels % CHANNEL_UNIT == 0;
 }
 
+/* Whether tiles halve the products at least: of an image of one row three quarters of each are thrown away. */
+static bool saves(const struct sluice__window *window, const struct sluice__layer *layer)
+{
+	const size_t side = side_of(window), down = (layer->image.height + RESULTS - 1) / RESULTS;
+	const size_t across = (layer->image.width + RESULTS - 1) / RESULTS;
+	return 2 * down * across * side * side <= layer->places * sluice__taps(window);
+}
+
 void sluice__winograd_choose(struct packed_layer *packed, const struct sluice__layer *layer,
 			     const struct sluice__limits *limits)
 {
-	enum { FEWEST_CHANNELS = 32 };
 	const sluice_layer *options = layer->options;
 	const bool wanted =
-		limits->winograd == SLUICE_ON || (limits->winograd == SLUICE_AUTO && layer->hidden >= FEWEST_CHANNELS);
+		limits->winograd == SLUICE_ON || (limits->winograd == SLUICE_AUTO && saves(&layer->recurrent, layer));
 	if (!packed->images || !wanted || packed->full || options->dropconnect > 0 ||
 	    limits->weights != SLUICE__REAL_DTYPE || layer->hidden % CHANNEL_UNIT ||
 	    !fits(&layer->recurrent, layer->image, layer->image, layer->out))
