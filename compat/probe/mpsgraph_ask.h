@@ -1,7 +1,5 @@
 /*
- * mpsgraph_ask.h: the table of questions of the probes of MPSGraph, and their main. Each question runs in a program run
- * of its own, this one's with the question's number, so that a refusal or an abort is an answer too; forking alone
- * would not do, as Metal does not survive it.
+ * mpsgraph_ask.h: the table of questions of the probes of MPSGraph. Each is asked in a process of its own.
  */
 #ifndef SLUICE_COMPAT_PROBE_MPSGRAPH_ASK_H
 #define SLUICE_COMPAT_PROBE_MPSGRAPH_ASK_H
@@ -9,16 +7,9 @@
 #include "mpsgraph_backward.h"
 #include "mpsgraph_forward.h"
 
-#include <sys/types.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "ask.h"
 
-enum { SECONDS = 120 };
-
-static const struct question {
-	const char *name;
-	void (*ask)(void);
-} questions[] = {
+static const struct question questions[] = {
 	{"descriptor", ask_defaults},
 	{"activations of -1 0 0.5 2", ask_activations},
 	{"hard sigmoid of -3 -1 1 3", ask_hard_sigmoid},
@@ -66,49 +57,9 @@ static const struct question {
 };
 enum { QUESTIONS = sizeof(questions) / sizeof(questions[0]) };
 
-/* Asks in a process of its own and returns its status; -1: there was none. */
-static int run(char *program, size_t question)
-{
-	char number[24];
-	int status = 0;
-	pid_t child;
-	snprintf(number, sizeof(number), "%zu", question);
-	fflush(stdout);
-	child = fork();
-	if (child == 0) {
-		execlp(program, program, number, (char *)NULL);
-		_exit(1);
-	}
-	return child < 0 || waitpid(child, &status, 0) < 0 ? -1 : status;
-}
-
-/* Leaves what a question made to the system. */
-static int answer(const char *number)
-{
-	const unsigned long question = strtoul(number, NULL, 10);
-	if (question >= QUESTIONS)
-		return 2;
-	alarm(SECONDS);
-	questions[question].ask();
-	fflush(stdout);
-	_exit(0);
-}
-
 int main(int count, char **arguments)
 {
-	if (count > 1)
-		return answer(arguments[1]);
-	for (size_t k = 0; k < QUESTIONS; k++) {
-		int status;
-		printf("%s: ", questions[k].name);
-		status = run(arguments[0], k);
-		if (status == -1)
-			printf("no process");
-		else if (WIFSIGNALED(status))
-			printf("ended by signal %d", WTERMSIG(status));
-		printf("\n");
-	}
-	return 0;
+	return ask_all(questions, QUESTIONS, count, arguments);
 }
 
 #endif
