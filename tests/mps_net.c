@@ -418,6 +418,29 @@ void rnn_net_destroy(struct rnn_net *net)
 	memset(net, 0, sizeof *net);
 }
 
+void rnn_source_single(struct rnn_layer *layer, enum rnn_part part, enum rnn_gate gate, float weight, float bias,
+		       struct rnn_neuron neuron)
+{
+	struct rnn_source *source = &layer->sources[part][gate];
+	MPSNNNeuronDescriptor *descriptor =
+		neuron.type == MPSCNNNeuronTypePReLU
+			? MPSNNNeuronDescriptor_cnnNeuronPReLUDescriptorWithData_noCopy(&neuron.a, 1, 0)
+			: MPSNNNeuronDescriptor_cnnNeuronDescriptorWithType_a_b_c(neuron.type, neuron.a, neuron.b,
+										  neuron.c);
+
+	source->present = 1;
+	source->neuron = neuron;
+	source->out = source->in = source->count = 1;
+	source->kernel = (struct rnn_kernel){1, 1, 1, 1, 1};
+	source->weights = rnn_take(1, sizeof(float));
+	source->bias = rnn_take(1, sizeof(float));
+	*(float *)source->weights = weight;
+	*source->bias = bias;
+	source->descriptor = MPSCNNConvolutionDescriptor_cnnConvolutionDescriptor(1, 1, 1, 1);
+	assert_mps(MPSCNNConvolutionDescriptor_setFusedNeuronDescriptor(source->descriptor, descriptor) == 0);
+	MPSNNNeuronDescriptor_release(descriptor);
+}
+
 struct rnn_chain rnn_chain_all(struct rnn_net *net)
 {
 	struct rnn_chain chain = {.count = net->count};

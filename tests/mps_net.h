@@ -73,6 +73,9 @@ struct rnn_wish {
 void rnn_net_draw(const struct rnn_wish *wish, struct rnn_net *out);
 void rnn_net_destroy(struct rnn_net *net);
 
+/* A source of one weight, for a layer of one unit. */
+void rnn_source_single(struct rnn_layer *layer, enum rnn_part part, enum rnn_gate gate, float weight, float bias,
+		       struct rnn_neuron neuron);
 /* The struct of functions that gives a source. */
 MPSCNNConvolutionDataSource rnn_source_calls(struct rnn_source *source);
 /* The setters of the twelve properties. */

@@ -318,6 +318,7 @@ static void check_bidirectional(struct scene *scene)
 static void test_random_cases(void **unused)
 {
 	(void)unused;
+	rnn_tally = (struct rnn_tally){0};
 	for (uint64_t seed = 0; seed < CASES; seed++) {
 		const struct rnn_wish wish = {.seed = seed, .bidirectional = seed % 3 == 0};
 		struct scene scene;
@@ -400,26 +401,6 @@ static double formula(const struct rnn_neuron *n, double x)
 	}
 }
 
-/* A source of one number and a neuron. */
-static void single(struct rnn_layer *layer, enum rnn_gate gate, float weight, float bias, struct rnn_neuron neuron)
-{
-	struct rnn_source *source = &layer->sources[RNN_INPUT][gate];
-	MPSNNNeuronDescriptor *descriptor =
-		neuron.type == MPSCNNNeuronTypePReLU
-			? MPSNNNeuronDescriptor_cnnNeuronPReLUDescriptorWithData_noCopy(&neuron.a, 1, 0)
-			: MPSNNNeuronDescriptor_cnnNeuronDescriptorWithType_a_b_c(neuron.type, neuron.a, neuron.b,
-										  neuron.c);
-
-	source->present = 1;
-	source->weights = rnn_take(1, sizeof(float));
-	source->bias = rnn_take(1, sizeof(float));
-	*(float *)source->weights = weight;
-	*source->bias = bias;
-	source->descriptor = MPSCNNConvolutionDescriptor_cnnConvolutionDescriptor(1, 1, 1, 1);
-	assert_mps(MPSCNNConvolutionDescriptor_setFusedNeuronDescriptor(source->descriptor, descriptor) == 0);
-	MPSNNNeuronDescriptor_release(descriptor);
-}
-
 /* One unit, whose gates I and O are one and whose F is zero: h = g_h(g_c(x)). */
 static float neurons_run(struct rnn_neuron candidate, struct rnn_neuron cell, float x)
 {
@@ -434,9 +415,9 @@ static float neurons_run(struct rnn_neuron candidate, struct rnn_neuron cell, fl
 	float y;
 
 	*layer = (struct rnn_layer){.inputs = 1, .hidden = 1, .float32 = 1, .cell = cell};
-	single(layer, RNN_I, 0, 1, none);
-	single(layer, RNN_O, 0, 1, none);
-	single(layer, RNN_C, 1, 0, candidate);
+	rnn_source_single(layer, RNN_INPUT, RNN_I, 0, 1, none);
+	rnn_source_single(layer, RNN_INPUT, RNN_O, 0, 1, none);
+	rnn_source_single(layer, RNN_INPUT, RNN_C, 1, 0, candidate);
 	MPSRNNMatrixInferenceLayer *object = rnn_matrix_layer(&chain);
 	MPSCommandBuffer *buffer = MPSCommandBuffer_commandBufferFromCommandQueue(NULL);
 
