@@ -3,7 +3,7 @@
 
 enum { AHEAD = 2, WINOGRAD_SIDE = SLUICE__WINOGRAD_MOST_SIDE, WINOGRAD_PLACES = WINOGRAD_SIDE * WINOGRAD_SIDE };
 
-/* Places of the tile that lie in the image, as offsets; others are NOWHERE. */
+/* Places of the tile that lie in the image, as offsets; others are -1. */
 static void tile_places(const struct sluice__expand *job, size_t count, ptrdiff_t at[WINOGRAD_PLACES])
 {
 	for (size_t i = 0; i < count; i++)
