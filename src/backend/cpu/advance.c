@@ -62,10 +62,8 @@ static void restart(const struct strip *strip, const struct team *team, struct m
 	real *c = pass_piece(pass, pass->plan->map.cut_c[strip->direction]);
 	for (size_t row = 0; row < moment->rows; row++) {
 		const bool cut = flags_at(strip->cuts, moment->t * pass->batch + layer_sequence(packed, row));
-		const size_t place = layer_place(packed, row);
-		const real *from_h =
-			cut ? start_h + place * packed->out_padded : moment->h_before + row * packed->out_padded;
-		const real *from_c = cut ? start_c + place * packed->padded : moment->c_before + row * packed->padded;
+		const real *from_h = cut ? start_h : moment->h_before + row * packed->out_padded;
+		const real *from_c = cut ? start_c : moment->c_before + row * packed->padded;
 		memcpy(h + row * packed->out_padded + h_columns.first, from_h + h_columns.first,
 		       h_columns.vectors * sizeof *h);
 		memcpy(c + row * packed->padded + c_columns.first, from_c + c_columns.first,

@@ -184,7 +184,7 @@ static const real *row_of_b(const struct gradient_product *product, size_t index
 {
 	const size_t place = place_at(product, index);
 	if (product->cuts && product->cuts[place / places_of(product->places)])
-		return product->start + place % places_of(product->places) * product->b.row;
+		return product->start;
 	return row_at(&product->b, product->batch, place);
 }
 

@@ -120,8 +120,7 @@ static void see_h(const struct known *known, struct gradient_product *product)
 		for (size_t row = 0; row < layer_rows_at(pass, packed, t); row++) {
 			const real *mask = (changes ? to : kept) + row * padded;
 			const bool cut = flags_at(cuts, t * pass->batch + layer_sequence(packed, row));
-			const real *h = cut ? start + layer_place(packed, row) * padded
-					    : before.at + t * before.step + row * padded;
+			const real *h = cut ? start : before.at + t * before.step + row * padded;
 			for (size_t j = 0; j < out; j++)
 				to[row * padded + j] = mask[j] * h[j];
 		}

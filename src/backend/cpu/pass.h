@@ -207,7 +207,7 @@ static inline bool flags_at(const struct flags *flags, size_t place)
 	return flags->row && flags->row[place];
 }
 
-/* The row of state that a layer starts from where none is given. */
+/* The row of state that rows start from where none is given: the same at all places of an image. */
 static inline const real *pass_start(const struct pass *pass)
 {
 	return packed_reals(pass->plan, pass->plan->start);

@@ -64,8 +64,7 @@ static void hold_h(const struct strip *strip, const struct history *h, size_t t)
 	const real *start = pass_start(pass) + pass->prepared->network->layers[strip->layer].h[strip->direction];
 	for (size_t row = 0; row < layer_rows_at(pass, packed, t); row++) {
 		const size_t n = layer_sequence(packed, row);
-		const real *from = flags_at(cuts, first + n) ? start + layer_place(packed, row) * padded
-							     : history_before(h, t) + row * padded;
+		const real *from = flags_at(cuts, first + n) ? start : history_before(h, t) + row * padded;
 		if (pass->when->holds.row[first + n])
 			memcpy(history_at(h, t) + row * padded + columns.first, from + columns.first,
 			       columns.units * sizeof(real));

@@ -110,8 +110,8 @@ static const real *restarted_c(const struct back *back, size_t t)
 	const size_t padded = back->packed->padded;
 	real *c = pass_piece(back->pass, back->pass->plan->map.cut_c[back->direction]);
 	for (size_t row = 0; row < layer_rows_at(back->pass, back->packed, t); row++) {
-		const real *from = is_cut(back, t, row) ? back->start_c + layer_place(back->packed, row) * padded
-							: history_before(&back->record.c, t) + row * padded;
+		const real *from =
+			is_cut(back, t, row) ? back->start_c : history_before(&back->record.c, t) + row * padded;
 		memcpy(c + row * padded + columns.first, from + columns.first, columns.vectors * sizeof *c);
 	}
 	return c;
@@ -423,7 +423,7 @@ static void rebuild_e(struct back *back)
 		if (r >= layer_rows_at(pass, packed, t))
 			continue;
 		if (is_cut(back, t, r))
-			c = back->start_c + layer_place(packed, r) * padded;
+			c = back->start_c;
 		for (size_t unit = back->first * lanes; unit < back->last * lanes; unit++) {
 			const real *at = gates + unit / lanes * SLUICE__GATES * lanes + unit % lanes;
 			const real fresh = at[lanes] * c[unit] + at[0] * at[2 * lanes];
