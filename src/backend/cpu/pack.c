@@ -51,14 +51,15 @@ static const float *tap_of(const struct matrix *matrix, size_t gate, size_t row,
 /* Column k, counted over taps and channels that are seen, of `count` rows from `first` on. */
 static void column_of(const struct matrix *matrix, size_t gate, size_t first, size_t count, size_t k, real *to)
 {
-	const size_t tap = k / matrix->channels, channel = matrix->first + k % matrix->channels;
-	const size_t part = channel / matrix->channel_part, top = part * matrix->row_part;
-	const size_t bottom = top + matrix->row_part < matrix->rows ? top + matrix->row_part : matrix->rows;
-	if (!matrix->from || matrix->absent >> gate & 1)
+	const size_t channel = matrix->first + k % matrix->channels, part = channel / matrix->channel_part;
+	const size_t row = matrix->taps * matrix->channel_part, end = first + count;
+	const size_t top = part * matrix->row_part > first ? part * matrix->row_part : first;
+	const size_t rows = (part + 1) * matrix->row_part, bottom = rows < end ? rows : end;
+	if (!matrix->from || matrix->absent >> gate & 1 || top >= bottom)
 		return;
-	for (size_t each = 0; each < count; each++)
-		if (first + each >= top && first + each < bottom)
-			to[each] = (real)tap_of(matrix, gate, first + each, tap)[channel % matrix->channel_part];
+	const float *from = tap_of(matrix, gate, top, k / matrix->channels) + channel - part * matrix->channel_part;
+	for (size_t each = top; each < bottom; each++, from += row)
+		to[each - first] = (real)*from;
 }
 
 /* Panels over rows: [panel][depth][vectors][lane] of the first gate. */
@@ -88,6 +89,17 @@ static void pack_gates(const struct matrix *matrix, struct sink sink)
 		}
 }
 
+/* Channels from `column` of those that are seen, of one row and tap. */
+static void channels_of(const struct matrix *matrix, size_t gate, size_t row, size_t tap, size_t column, size_t count,
+			real *to)
+{
+	const size_t begin = row / matrix->row_part * matrix->channel_part, end = begin + matrix->channel_part;
+	const size_t first = matrix->first + column, last = first + count;
+	const float *from = tap_of(matrix, gate, row, tap);
+	for (size_t channel = first > begin ? first : begin; channel < last && channel < end; channel++)
+		to[channel - first] = (real)from[channel - begin];
+}
+
 /* Panels over channels, the transpose of every tap: [panel][tap][gates][padded][vectors][lane]; padded: rows of a gate
  * with zeros behind them. */
 static void pack_back(const struct matrix *matrix, size_t padded, struct sink sink)
@@ -98,13 +110,9 @@ static void pack_back(const struct matrix *matrix, size_t padded, struct sink si
 		for (size_t k = 0; k < matrix->taps * matrix->gates * padded; k++) {
 			const size_t row = k % padded, gate = k / padded % matrix->gates,
 				     tap = k / padded / matrix->gates;
-			const size_t begin = row / matrix->row_part * matrix->channel_part;
 			real line[MOST_LINE] = {0};
-			for (size_t n = 0; n < width && row < matrix->rows && !(matrix->absent >> gate & 1); n++) {
-				const size_t channel = matrix->first + column + n;
-				if (channel >= begin && channel - begin < matrix->channel_part)
-					line[n] = (real)tap_of(matrix, gate, row, tap)[channel - begin];
-			}
+			if (row < matrix->rows && !(matrix->absent >> gate & 1))
+				channels_of(matrix, gate, row, tap, column, width, line);
 			sink_line(&sink, (width + lanes - 1) / lanes * lanes, line);
 		}
 	}
