@@ -23,16 +23,18 @@ import sys
 import tempfile
 
 DOCUMENT = "docs/APPLE.md"
-Part = collections.namedtuple("Part", "name header ours options switch")
+Part = collections.namedtuple("Part", "name headers ours options switch")
 # What a structure of options has beside switches.
 NO_SWITCHES = {"size", "seed", "threads"}
-# ours: how the names begin that only the part's header may declare. options: the structure whose fields are switches,
+# ours: how the names begin that only the part's headers may declare. options: the structure whose fields are switches,
 # but for NO_SWITCHES. switch: the variable of the environment that tells a probe which one to turn.
 PARTS = (
-    Part("BNNS", "include/sluice/bnns.h", re.compile(r"BNNS|sluice_bnns|SLUICE_BNNS"), "sluice_bnns_options",
+    Part("BNNS", ("include/sluice/bnns.h",), re.compile(r"BNNS|sluice_bnns|SLUICE_BNNS"), "sluice_bnns_options",
          "SLUICE_BNNS_SWITCH"),
-    Part("MPSGraph", "include/sluice/mpsgraph.h", re.compile("MPS|sluice_mpsgraph|SLUICE_MPS"),
-         "sluice_mpsgraph_options", "SLUICE_MPSGRAPH_SWITCH"),
+    Part("MPSGraph", ("include/sluice/mpsgraph.h", "include/sluice/mpstypes.h"),
+         re.compile("MPS|sluice_mpsgraph|SLUICE_MPS"), "sluice_mpsgraph_options", "SLUICE_MPSGRAPH_SWITCH"),
+    Part("MPS", ("include/sluice/mps.h", "include/sluice/mpscore.h", "include/sluice/mpstypes.h"),
+         re.compile("MPS|MTL|sluice_mps|SLUICE_MPS"), "sluice_mps_options", "SLUICE_MPS_SWITCH"),
 )
 # What holds the lines of a part's probe, in one block.
 ANSWERS = re.compile(r"^#+ [^\n]*probe[^\n]*$.*?^```text\n(.*?)^```$", re.M | re.S | re.I)
@@ -46,16 +48,19 @@ TYPE = re.compile(r"typedef\s+(?:(?:struct|enum)\s+)?\w+\s+(\w+)\s*;|typedef\s+\
 FUNCTION = re.compile(r"\bSLUICE_API\b[^;(]*?(\w+)\s*\(")
 MACRO = re.compile(r"^\s*#\s*define\s+(\w+)(?:\(|[ \t]+\S)", re.M)  # a guard defines nothing
 HELPER = re.compile(r"^\s*#\s*undef\s+(\w+)", re.M)
-# Macros that declare: LIST(X) with its entries X(...), TEMPLATE(a, b) with the text, and LIST(TEMPLATE); JOIN(a, b).
+# Macros that declare: LIST(X) with its entries X(...), TEMPLATE(a, b) with the text, and LIST(TEMPLATE), or TEMPLATE(a)
+# by itself; JOIN(a, b). What a macro without arguments is another name for is declared, too.
 TEMPLATE = re.compile(r"^\s*#\s*define\s+(\w+)\(([^)]*)\)[ \t]*(.*)$", re.M)
 USE = re.compile(r"^(\w+)\((\w+)\)$", re.M)
-JOIN = re.compile(r"(?<!define )\b\w+_JOIN\(\s*(\w+),\s*(\w+)\)")
+JOIN = re.compile(r"(?<!define )\b\w+_JOIN3?\(\s*(\w+),\s*(\w+)(?:,\s*(\w+))?\)")
+ALIAS = re.compile(r"^\s*#\s*define\s+\w+[ \t]+(\w+_\w+)[ \t]*$", re.M)
+POINTER = re.compile(r"\(\s*\*\s*(\w+)\s*\)\s*\([^)]*\)")
 NAME = re.compile(r"`(\.?\w[\w.]*)`")
 REFERENCE = re.compile(r"`([\w/]+\.\w+):(\w+)`")
 
 
 def fields(body):
-    for declaration in body.split(";"):
+    for declaration in POINTER.sub(r"\1", body).split(";"):
         for declarator in declaration.split(","):
             words = re.findall(r"\w+", re.sub(r"\[[^]]*\]", "", declarator))
             if words:
@@ -73,17 +78,19 @@ def expanded(code):
     code = re.sub(r"\\\n", " ", COMMENT.sub("", code))
     templates = {name: (parameters, body) for name, parameters, body in TEMPLATE.findall(code)}
     for names, template in USE.findall(code):
-        if names in templates and template in templates:
+        if names in templates and template not in templates:
+            code += "\n" + from_template(template, *templates[names])
+        elif names in templates:
             parameter, entries = templates[names]
             for entry in re.findall(rf"\b{parameter}\(([^)]*)\)", entries):
                 code += "\n" + from_template(entry, *templates[template])
-    return JOIN.sub(r"\1\2", code)
+    return JOIN.sub(r"\1\2\3", code)
 
 
 def declared(text):
     """Every name of a header: functions, types, Structure.field, constants, macros that stay."""
     code = expanded(text)
-    names = set(MACRO.findall(code)) - set(HELPER.findall(code))
+    names = set(MACRO.findall(code)) - set(HELPER.findall(code)) | set(ALIAS.findall(code))
     code = re.sub(r"^\s*#.*$", "", code, flags=re.M)
     names |= set(FUNCTION.findall(code))
     names |= {name for found in TYPE.findall(code) for name in found if name}
@@ -148,7 +155,7 @@ def check_row(root, part, first, last, known):
     names = list(names_of(first))
     for name in names:
         if part.ours.match(name) and name not in known:
-            yield f"{part.header} declares no {name}"
+            yield f"{part.headers[0]} declares no {name}"
     references = REFERENCE.findall(last)
     if not references:
         yield f"no test is named for {first}"
@@ -158,8 +165,12 @@ def check_row(root, part, first, last, known):
             yield mistake
 
 
+def header_text(root, part):
+    return "\n".join((root / header).read_text(encoding="utf-8") for header in part.headers)
+
+
 def check_part(root, part, text):
-    known = declared((root / part.header).read_text(encoding="utf-8"))
+    known = declared(header_text(root, part))
     mistakes, described = [], set()
     for number, first, last in rows(part_of(text, part.name)):
         described |= set(names_of(first))
@@ -210,13 +221,13 @@ def run_probe(program, variable, switch):
 
 def check_probe(part, program, root):
     text = part_of((root / DOCUMENT).read_text(encoding="utf-8"), part.name)
-    header = (root / part.header).read_text(encoding="utf-8")
+    header = header_text(root, part)
     return compare_answers(text, run_probe(program, part.switch, None)) + \
         compare_switches(text, header, part.options, lambda switch: run_probe(program, part.switch, switch))
 
 
-PLANTED_PARTS = (Part("First", "include/one.h", re.compile("BNNS"), "sluice_bnns_options", ""),
-                 Part("Second", "include/two.h", re.compile("MPS"), "", ""))
+PLANTED_PARTS = (Part("First", ("include/one.h",), re.compile("BNNS"), "sluice_bnns_options", ""),
+                 Part("Second", ("include/two.h", "include/three.h"), re.compile("MPS"), "", ""))
 PLANTED_HEADER = """#ifndef GUARD_H
 #define GUARD_H
 #define BNNS_MAX 8 /* BNNSNothing */
@@ -246,7 +257,15 @@ static void test_idle(void **unused)
 }
 int main(void) { return run(test_run); }
 """
-PLANTED_SECOND = "typedef struct MPSGraph MPSGraph;\n"
+PLANTED_SECOND = """typedef struct MPSGraph MPSGraph;
+#define MPS_COUNTED(class) \\
+	SLUICE_API class *class##_retain(class *object);
+MPS_COUNTED(MPSGraph)
+#define MPS_JOIN3(head, middle, tail) head##middle##tail
+#define MPSGraph_short MPS_JOIN3(MPSGraph_, long, Name)
+SLUICE_API int MPSGraph_short(MPSGraph *graph);
+"""
+PLANTED_THIRD = "typedef struct MPSCalls { void *user; float *(*load)(void *user, int count); } MPSCalls;\n"
 GOOD = """## First
 | name | meaning | test |
 |---|---|---|
@@ -269,9 +288,12 @@ b: 2
 ## Second
 | name | test |
 |---|---|
-| `MPSGraph` | `test_a.c:test_run` |
+| `MPSGraph` `MPS_COUNTED` `MPSGraph_retain` `MPS_JOIN3` | `test_a.c:test_run` |
+| `MPSGraph_short` `MPSGraph_longName` | `test_a.c:test_run` |
+| `MPSCalls` `.user` `.load` | `test_a.c:test_run` |
 """
-PLANTED_FILES = [("include/one.h", PLANTED_HEADER), ("include/two.h", PLANTED_SECOND), ("tests/test_a.c", PLANTED_TEST),
+PLANTED_FILES = [("include/one.h", PLANTED_HEADER), ("include/two.h", PLANTED_SECOND),
+                 ("include/three.h", PLANTED_THIRD), ("tests/test_a.c", PLANTED_TEST),
                  ("probe/ask.h", "static void ask_it(void)\n{\n}\nstatic void ask_not(void)\n{\n}\n"),
                  ("probe/probe.c", "int main(void)\n{\n\task_it();\n}\n")]
 OPTIONS = "typedef struct sluice_bnns_options { size_t size; int one, two; } sluice_bnns_options;"
@@ -292,6 +314,10 @@ PLANTED = [
     ("`BNNS_LIST`", "`BNNS_LIST` `BNNS_ENTRY`", "include/one.h declares no BNNS_ENTRY"),
     ("`BNNSSetTwo` ", "", "no row of First is about BNNSSetTwo"),
     ("`MPSGraph`", "`BNNSRun`", "no row of Second is about MPSGraph"),
+    ("`MPSGraph_retain` ", "", "no row of Second is about MPSGraph_retain"),
+    ("`MPSGraph_short` ", "", "no row of Second is about MPSGraph_short"),
+    (" `MPSGraph_longName`", "", "no row of Second is about MPSGraph_longName"),
+    (" `.load`", "", "no row of Second is about MPSCalls.load"),
     ("`MPSGraph`", "`MPSGraph` `MPSShape`", "include/two.h declares no MPSShape"),
     ("## Second", "## Third", "no row of Second is about MPSGraph"),
     ("`.two`", "`.two` `.three`", "declares no BNNSThing.three"),

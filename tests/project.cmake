@@ -32,13 +32,17 @@ if(TARGET sluice_bnns)
     target_link_libraries(mpsgraph_probe PRIVATE sluice_mpsgraph sluice_rules m)
     project_test(apple_mpsgraph_probe LABEL quick
         COMMAND ${Python3_EXECUTABLE} ${scripts}/check_apple.py --probe MPSGraph $<TARGET_FILE:mpsgraph_probe>)
+    add_executable(mps_probe ${PROJECT_SOURCE_DIR}/compat/probe/mps_probe.c)
+    target_link_libraries(mps_probe PRIVATE sluice_mps sluice_rules m)
+    project_test(apple_mps_probe LABEL quick
+        COMMAND ${Python3_EXECUTABLE} ${scripts}/check_apple.py --probe MPS $<TARGET_FILE:mps_probe>)
 endif()
 project_test(apple_self_test LABEL quick COMMAND ${Python3_EXECUTABLE} ${scripts}/check_apple.py --self-test)
 
 # What programs see of the libraries. Instrumented builds are not what is installed, so these are no quick tests.
 set(symbols ${CMAKE_COMMAND} -E env CC=${CMAKE_C_COMPILER} ${Python3_EXECUTABLE} ${scripts}/check_symbols.py)
 set(libraries $<TARGET_FILE:sluice> $<TARGET_FILE:sluice_io>)
-foreach(front_end sluice_bnns sluice_mpsgraph)
+foreach(front_end sluice_bnns sluice_mpsgraph sluice_mps)
     if(TARGET ${front_end})
         list(APPEND libraries $<TARGET_FILE:${front_end}>)
     endif()

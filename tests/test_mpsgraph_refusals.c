@@ -74,7 +74,8 @@ static void test_hostile_shapes(void **unused)
 static void test_unknown_types(void **unused)
 {
 	(void)unused;
-	static const MPSDataType types[] = {0, 32, 0x10000040u, 0x20000020u, 0x90000020u, 0xffffffffu};
+	static const MPSDataType types[] = {0,           MPSDataTypeUInt8, 32,         0x10000040u,
+					    0x20000020u, 0x90000020u,      0xffffffffu};
 	MPSGraph *graph = MPSGraph_new();
 	float data[6] = {0};
 

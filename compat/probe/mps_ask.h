@@ -70,6 +70,7 @@ static const struct question questions[] = {
 	{"training, copies of weights", ask_copies},
 	{"training, copy to column 3, row 2 of 4 x 6", ask_copies_aside},
 	{"training, copy of a part that is nil", ask_copies_of_absent},
+	{"training, copy of the GRU's input weights", ask_copies_of_other_layers},
 	{"training, states", ask_training_states},
 	{"training, forward", ask_training_forward},
 	{"training, useFloat32Weights NO", ask_training_weights},

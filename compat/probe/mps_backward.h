@@ -68,6 +68,14 @@ static void ask_copies_of_absent(void)
 	printf("accepted");
 }
 
+static void ask_copies_of_other_layers(void)
+{
+	struct net *net = usual_net();
+	net->other_id = 19;
+	train(net);
+	printf("accepted");
+}
+
 static void ask_training_states(void)
 {
 	struct net *net = usual_net();

@@ -70,6 +70,7 @@ struct net {
 	int float_gradients; /* FLOAT32 or FLOAT16 */
 	int accumulate, calls, chained, short_methods;
 	int absent_part;   /* copy this tensor of the first gate in spite of its source; 0: do not */
+	int other_id;      /* copy by this id of another kind of layer; 0: do not */
 	size_t x_at, y_at; /* where copies begin in their matrices */
 	size_t training_states;
 	float dx[ROOM], dh[ROOM], dc[ROOM];

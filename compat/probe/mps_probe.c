@@ -411,11 +411,11 @@ static int copy_out(struct session *session, MPSMatrix *const *weights, int tens
 	const size_t rows = tensor == BIAS || (tensor == MEMORY && layer->diagonal) ? 1 : layer->hidden,
 		     columns = tensor == INPUT ? layer->inputs : layer->hidden;
 	const MTLOrigin origin = {net->x_at, net->y_at, 0};
+	const MPSRNNMatrixId id = (MPSRNNMatrixId)(net->other_id ? net->other_id : (int)FIRST_IDS[gate] + tensor);
 	MPSMatrix *matrix = new_matrix((char *)to, rows + net->y_at, columns + net->x_at,
 				       (columns + net->x_at) * sizeof(float), FLOAT32);
 	set_all(to, ROOM, MARK);
-	return MPSRNNMatrixTrainingLayer_encodeCopyWeights(session->layer, session->buffer, weights,
-							   (MPSRNNMatrixId)((int)FIRST_IDS[gate] + tensor), matrix, 1,
+	return MPSRNNMatrixTrainingLayer_encodeCopyWeights(session->layer, session->buffer, weights, id, matrix, 1,
 							   origin);
 }
 

@@ -352,6 +352,11 @@ static const MPSRNNMatrixId FIRST_IDS[GATES] = {
 	MPSRNNMatrixIdLSTMMemoryGateInputWeights,
 };
 
+static MPSRNNMatrixId id_of(const struct net *net, int tensor, int gate)
+{
+	return (MPSRNNMatrixId)(net->other_id ? (NSUInteger)net->other_id : FIRST_IDS[gate] + (NSUInteger)tensor);
+}
+
 @interface Session : NSObject
 @property struct net *net;
 @property(strong) MPSRNNMatrixTrainingLayer *layer;
@@ -398,7 +403,7 @@ static const MPSRNNMatrixId FIRST_IDS[GATES] = {
 	set_all(matrix.data.contents, ROOM, MARK);
 	[self.layer encodeCopyWeightsToCommandBuffer:self.buffer
 					     weights:weights
-					    matrixId:(MPSRNNMatrixId)(FIRST_IDS[gate] + (NSUInteger)tensor)
+					    matrixId:id_of(net, tensor, gate)
 					      matrix:matrix
 			     copyFromWeightsToMatrix:YES
 					matrixOffset:MTLOriginMake(net->x_at, net->y_at, 0)];

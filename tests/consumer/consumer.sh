@@ -46,10 +46,11 @@ use_find_package() {
     "$CMAKE" -S "$here" -B "$work/find" -DCMAKE_PREFIX_PATH="$moved" -DCMAKE_C_COMPILER="$CC" \
         -DCMAKE_CXX_COMPILER="$CXX" >"$work/log"
     "$CMAKE" --build "$work/find" -j2 >"$work/log" || { cat "$work/log"; fail "find_package: build failed"; }
-    for program in consumer_c consumer_cpp core bnns_c bnns_cpp accelerate mpsgraph_c mpsgraph_cpp; do
+    for program in consumer_c consumer_cpp core bnns_c bnns_cpp accelerate mpsgraph_c mpsgraph_cpp \
+        mps_c mps_cpp; do
         (cd "$work" && "$work/find/$program") || fail "find_package: $program failed"
     done
-    echo "find_package ($kind): C, C++, the core alone, BNNS and MPSGraph"
+    echo "find_package ($kind): C, C++, the core alone, BNNS, MPSGraph and MPS"
 }
 
 # compile LANGUAGE COMPILER SOURCE PACKAGE PKG_CONFIG_OPTION...: pkg-config quotes blanks, hence eval.
@@ -76,13 +77,16 @@ use_pkg_config() {
     compile c "$CC" accelerate.c sluice-bnns
     compile c "$CC" mpsgraph.c sluice-mpsgraph
     compile c++ "$CXX" mpsgraph.c sluice-mpsgraph
+    compile c "$CC" mps.c sluice-mps
+    compile c++ "$CXX" mps.c sluice-mps
     if [ "$kind" = static ]; then
         compile c "$CC" consumer.c sluice-io --static
         compile c "$CC" core.c sluice --static
         compile c "$CC" accelerate.c sluice-bnns --static
         compile c "$CC" mpsgraph.c sluice-mpsgraph --static
+        compile c "$CC" mps.c sluice-mps --static
     fi
-    echo "pkg-config ($kind): C, C++, the core alone, BNNS and MPSGraph"
+    echo "pkg-config ($kind): C, C++, the core alone, BNNS, MPSGraph and MPS"
 }
 
 # What docs/APPLE.md promises of a program for macOS: one -I, one -l.
@@ -100,5 +104,5 @@ use_pkg_config
 if [ "$kind" = shared ]; then
     use_accelerate
     "$PYTHON" "$SOURCE/scripts/check_symbols.py" "$moved/$libdir/libsluice.so" "$moved/$libdir/libsluice-io.so" \
-        "$moved/$libdir/libsluice-bnns.so" "$moved/$libdir/libsluice-mpsgraph.so"
+        "$moved/$libdir/libsluice-bnns.so" "$moved/$libdir/libsluice-mpsgraph.so" "$moved/$libdir/libsluice-mps.so"
 fi
