@@ -533,16 +533,18 @@ static void test_training_methods(void **unused)
 	assert_true(forward == MPSRNNMatrixTrainingLayer_encodeForwardSequence && plain);
 }
 
+#define WHOLE_GRADIENT_METHOD                                                                     \
+	SLUICE_MPS_JOIN3(                                                                         \
+		MPSRNNMatrixTrainingLayer_encodeGradientSequenceToCommandBuffer_forwardSources_,  \
+		forwardSourceOffsets_sourceGradients_sourceGradientOffsets_destinationGradients_, \
+		destinationOffsets_weightGradients_trainingStates_recurrentInputState_recurrentOutputStates_weights)
+
 static void test_gradient_methods(void **unused)
 {
 	(void)unused;
 	int (*whole)(MPSRNNMatrixTrainingLayer *, buffer, matrices, offsets, matrices, offsets, matrices, offsets,
 		     matrices, size_t, training, MPSRNNRecurrentMatrixState *, MPSRNNRecurrentMatrixState **,
-		     matrices) =
-		SLUICE_MPS_JOIN3(
-			MPSRNNMatrixTrainingLayer_encodeGradientSequenceToCommandBuffer_forwardSources_,
-			forwardSourceOffsets_sourceGradients_sourceGradientOffsets_destinationGradients_,
-			destinationOffsets_weightGradients_trainingStates_recurrentInputState_recurrentOutputStates_weights);
+		     matrices) = WHOLE_GRADIENT_METHOD;
 	int (*plain)(MPSRNNMatrixTrainingLayer *, buffer, matrices, matrices, matrices, matrices, size_t, training,
 		     matrices) =
 		SLUICE_MPS_JOIN3(MPSRNNMatrixTrainingLayer_encodeGradientSequenceToCommandBuffer_forwardSources_,
