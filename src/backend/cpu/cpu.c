@@ -260,6 +260,7 @@ static sluice_status fill(struct sluice__prepared *prepared, struct cpu_plan *pl
 	sluice__kernels_fill(prepared->level, &plan->kernels);
 	plan->panel_type = limits->weights;
 	plan->panel_bytes = sluice__dtype_bytes(limits->weights);
+	plan->images = prepared->network->images;
 	plan->widens_data = limits->data != SLUICE__REAL_DTYPE;
 	plan->restores = limits->tape_mode != SLUICE_TAPE_FULL || limits->tape != SLUICE__REAL_DTYPE;
 	plan->layers = sluice__allocate(prepared->allocator, plan->layer_count * sizeof *plan->layers);

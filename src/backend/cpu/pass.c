@@ -40,15 +40,16 @@ struct record sluice__pass_record(const struct pass *pass, size_t layer, size_t 
 	return record;
 }
 
-/* A caller's array as reals: his own memory, or the copy at `copy` of the workspace. */
-static struct rows reals_of(const struct pass *pass, const struct array *array, size_t copy)
+/* A caller's array, `place` numbers at each place, as reals: his own memory, or the copy at `copy` of the workspace. */
+static struct rows reals_of(const struct pass *pass, const struct array *array, size_t place, size_t copy)
 {
-	const size_t width = array->width, place = width / array->places;
+	const size_t width = array->width;
+	const bool images = pass->plan->images;
 	if (!array_direct(pass, array))
 		return (struct rows){pass_piece(pass, copy), pass->batch * width, place};
 	if (array->steps)
-		return (struct rows){array->steps[0], 0, array->places > 1 ? place : array->row};
-	if (pass->prepared->limits.batch_major && !array->last && array->places == 1)
+		return (struct rows){array->steps[0], 0, images ? place : array->row};
+	if (pass->prepared->limits.batch_major && !array->last && !images)
 		return (struct rows){array->at, width, pass->steps * width};
 	return (struct rows){array->at, pass->batch * width, place};
 }
@@ -56,25 +57,25 @@ static struct rows reals_of(const struct pass *pass, const struct array *array, 
 struct rows sluice__pass_x(const struct pass *pass)
 {
 	const struct array array = array_x(pass);
-	return reals_of(pass, &array, pass->plan->map.x);
+	return reals_of(pass, &array, pass->prepared->network->inputs, pass->plan->map.x);
 }
 
 struct rows sluice__pass_y(const struct pass *pass, size_t result)
 {
 	const struct array array = array_y(pass, result);
-	return reals_of(pass, &array, pass->plan->map.y[result]);
+	return reals_of(pass, &array, pass->prepared->network->outputs, pass->plan->map.y[result]);
 }
 
 struct rows sluice__pass_dx(const struct pass *pass)
 {
 	const struct array array = sluice__array_dx(pass);
-	return reals_of(pass, &array, pass->plan->map.dx);
+	return reals_of(pass, &array, pass->prepared->network->inputs, pass->plan->map.dx);
 }
 
 struct rows sluice__pass_dy(const struct pass *pass, size_t result)
 {
 	const struct array array = sluice__array_dy(pass, result);
-	return reals_of(pass, &array, pass->plan->map.y[result]);
+	return reals_of(pass, &array, pass->prepared->network->outputs, pass->plan->map.y[result]);
 }
 
 bool sluice__pass_input_dropped(const struct pass *pass, size_t layer)

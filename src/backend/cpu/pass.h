@@ -307,14 +307,12 @@ struct array {
 	const void *const *steps; /* NULL: in one piece */
 	size_t width, row;        /* row: elements from row to row of a step, if `steps` */
 	bool last;                /* one row for each sequence, of no step */
-	size_t places;            /* among which a row is divided; 0: 1 */
 };
 static inline struct array array_x(const struct pass *pass)
 {
 	const struct sluice__network *network = pass->prepared->network;
 	const size_t width = network->x_width, row = pass->run->x_row;
-	return (struct array){
-		pass->run->x, pass->run->x_steps, width, row ? row : width, false, sluice__places(network->image)};
+	return (struct array){pass->run->x, pass->run->x_steps, width, row ? row : width, false};
 }
 
 static inline struct array array_y(const struct pass *pass, size_t result)
@@ -323,12 +321,8 @@ static inline struct array array_y(const struct pass *pass, size_t result)
 	const struct sluice__network *network = pass->prepared->network;
 	const size_t width = network->y_width, row = run->y_row ? run->y_row : width;
 	void *const *steps = result ? run->y_reverse_steps : run->y_steps;
-	return (struct array){result ? run->y_reverse : run->y,
-			      (const void *const *)steps,
-			      width,
-			      row,
-			      run->last_only != 0,
-			      network->y_places};
+	return (struct array){result ? run->y_reverse : run->y, (const void *const *)steps, width, row,
+			      run->last_only != 0};
 }
 
 struct array sluice__array_dx(const struct pass *pass);
@@ -338,13 +332,19 @@ static inline bool array_given(const struct array *array)
 	return array->at || array->steps;
 }
 
+/* Whether rows of images follow each other without gaps, so that places do throughout a step. */
+static inline bool array_adjoins(const struct pass *pass, const struct array *array)
+{
+	if (array->steps)
+		return array->row == array->width;
+	return pass->steps == 1 || array->last || !pass->prepared->limits.batch_major;
+}
+
 /* Whether an array is used where it lies: its rows are reals at fixed strides, in the backend's order. */
 static inline bool array_direct(const struct pass *pass, const struct array *array)
 {
 	const bool one = pass->steps == 1 || array->last;
-	/* Places of neighbouring rows follow each other, too. */
-	const bool adjoin = array->steps ? array->row == array->width : one || !pass->prepared->limits.batch_major;
-	if (array->places > 1 && !adjoin)
+	if (pass->plan->images && !array_adjoins(pass, array))
 		return false;
 	return !pass->plan->widens_data && !pass->when->order && (one || (!array->steps && !pass->when->packed));
 }

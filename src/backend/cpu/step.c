@@ -53,6 +53,7 @@ static void step_plain(const struct pass *pass, real *state, size_t layer, real 
 						  packed_panels(plan, weights->recurrent), plan->panel_type};
 	job.operands = 2;
 	job.cell = packed->standard ? NULL : &weights->cell;
+	job.place = 0;
 	job.c_prev = state + sizes->c[0];
 	job.c_prev_row = state_row;
 	job.c = state + sizes->c[0];
@@ -203,7 +204,7 @@ sluice_status sluice__cpu_step(const struct sluice__prepared *prepared, const sl
 			    .when = &sluice__schedule_plain};
 	/* Rows that have no step, or keep their state, are no matter of a stream: sequences know them already. Nor are
 	 * images, whose steps are long enough. */
-	if (run->lengths || run->batch_sizes || run->holds || prepared->network->images)
+	if (run->lengths || run->batch_sizes || run->holds || pass.plan->images)
 		return sluice__cpu_block(prepared, run);
 	sluice__pass_run(&pass, 1, step);
 	return SLUICE_OK;
