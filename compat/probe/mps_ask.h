@@ -85,6 +85,7 @@ static const struct question questions[] = {
 	{"gradients, two pieces, chained", ask_chained_gradients},
 	{"gradients, two pieces, not chained", ask_truncated_gradients},
 	{"gradients of states", ask_state_gradients},
+	{"gradients of states, storeAllIntermediateStates", ask_all_state_gradients},
 	{"gradients, ReLUN, b 2.5, x of -0.5 0.5 2 3", ask_relun},
 };
 enum { QUESTIONS = sizeof(questions) / sizeof(questions[0]) };

@@ -208,24 +208,53 @@ static void ask_truncated_gradients(void)
 			       : "cut");
 }
 
-/* dh and dc before the second piece, which is a net that starts from the state there. */
+/* The net from a step on, starting from the state before it. */
+static struct net *tail_of(const struct net *net, size_t step, const float *h, const float *c)
+{
+	struct net *tail = copy_of(net);
+	const size_t in = (size_t)BATCH * INPUTS, out = (size_t)BATCH * HIDDEN;
+	tail->steps = net->steps - step;
+	memcpy(tail->x, net->x + step * in, tail->steps * in * sizeof(float));
+	memcpy(tail->dy, net->dy + step * out, tail->steps * out * sizeof(float));
+	memcpy(tail->start_h, h, out * sizeof(float));
+	memcpy(tail->start_c, c, out * sizeof(float));
+	return tail;
+}
+
+/* dh and dc before the second piece. */
 static void ask_state_gradients(void)
 {
+	const size_t count = (size_t)BATCH * HIDDEN;
 	struct net *net = whole_net(0), *tail;
 	net->split = 2;
 	train(net);
-	tail = copy_of(net);
-	tail->steps = 1;
-	for (size_t k = 0; k < (size_t)BATCH * INPUTS; k++)
-		tail->x[k] = net->x[2 * BATCH * INPUTS + k];
-	for (size_t k = 0; k < (size_t)BATCH * HIDDEN; k++) {
-		tail->dy[k] = net->dy[2 * BATCH * HIDDEN + k];
-		tail->start_h[k] = net->h[0][k];
-		tail->start_c[k] = net->state_c[0][k];
-	}
+	tail = tail_of(net, 2, net->h[0], net->state_c[0]);
 	printf("recurrent output %s, memory cell %s",
-	       as_differences(tail, tail->start_h, net->dh, (size_t)BATCH * HIDDEN, SLOPE) ? "dh" : "otherwise",
-	       as_differences(tail, tail->start_c, net->dc, (size_t)BATCH * HIDDEN, SLOPE) ? "dc" : "otherwise");
+	       as_differences(tail, tail->start_h, net->dh[0], count, SLOPE) ? "dh" : "otherwise",
+	       as_differences(tail, tail->start_c, net->dc[0], count, SLOPE) ? "dc" : "otherwise");
+}
+
+/* Before which step each of them is. */
+static void ask_all_state_gradients(void)
+{
+	static const float zeros[ROOM];
+	const size_t count = (size_t)BATCH * HIDDEN;
+	struct net *net = whole_net(0);
+	net->all_states = 1;
+	train(net);
+	printf("%zu of them, before steps", net->states);
+	for (size_t k = 0; k < net->states; k++) {
+		size_t step = 0;
+		for (; step < STEPS; step++) {
+			struct net *tail = tail_of(net, step, step ? net->h[step - 1] : zeros,
+						   step ? net->state_c[step - 1] : zeros);
+			const int same = as_differences(tail, tail->start_h, net->dh[k], count, SLOPE);
+			free(tail);
+			if (same)
+				break;
+		}
+		printf(" %s", step == STEPS ? "?" : step == 0 ? "0" : step == 1 ? "1" : "2");
+	}
 }
 
 /* One weight that Float16 cannot hold, seen by y and by the gradient of x. */

@@ -73,7 +73,7 @@ struct net {
 	int other_id;      /* copy by this id of another kind of layer; 0: do not */
 	size_t x_at, y_at; /* where copies begin in their matrices */
 	size_t training_states;
-	float dx[ROOM], dh[ROOM], dc[ROOM];
+	float dx[ROOM], dh[MOST_STEPS][ROOM], dc[MOST_STEPS][ROOM];
 	float weight[TENSORS][GATES][ROOM], gradient[TENSORS][GATES][ROOM];
 };
 

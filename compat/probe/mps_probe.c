@@ -400,7 +400,9 @@ struct session {
 	MPSMatrix *weights[SLUICE_MPS_WEIGHT_MATRICES], *gradients[SLUICE_MPS_WEIGHT_MATRICES];
 	struct series x, y, dy, dx;
 	MPSRNNMatrixTrainingState *states[MOST_STEPS];
-	MPSRNNRecurrentMatrixState *middle, *end, *gradient_middle, *gradient_start;
+	/* One each, or one for each step. */
+	MPSRNNRecurrentMatrixState *middle[MOST_STEPS], *end[MOST_STEPS], *gradient_middle[MOST_STEPS],
+		*gradient_start[MOST_STEPS];
 };
 
 /* A part of an array of weights, copied out into a matrix that has room to its left and above it. */
@@ -462,11 +464,11 @@ static int run_gradient(struct session *s, size_t first, size_t count, MPSRNNRec
 static int run_lesson(struct session *s)
 {
 	const size_t split = s->net->split, rest = s->net->steps - split;
-	if (split && run_forward(s, 0, split, NULL, &s->middle))
+	if (split && run_forward(s, 0, split, NULL, s->middle))
 		return 1;
-	if (run_forward(s, split, rest, s->middle, &s->end) || run_gradient(s, split, rest, NULL, &s->gradient_middle))
+	if (run_forward(s, split, rest, s->middle[0], s->end) || run_gradient(s, split, rest, NULL, s->gradient_middle))
 		return 1;
-	return split ? run_gradient(s, 0, split, s->gradient_middle, &s->gradient_start) : 0;
+	return split ? run_gradient(s, 0, split, s->gradient_middle[0], s->gradient_start) : 0;
 }
 
 static int session_make(struct session *s)
@@ -482,6 +484,7 @@ static int session_make(struct session *s)
 									    TYPES[net->float_gradients]))
 		return 1;
 	MPSRNNMatrixTrainingLayer_setAccumulateWeightGradients(s->layer, net->accumulate);
+	MPSRNNMatrixTrainingLayer_setStoreAllIntermediateStates(s->layer, net->all_states);
 	series_make(&s->x, net, net->layer[0].inputs, net->x, 1);
 	series_make(&s->y, net, net->layer[0].hidden, marks, 0);
 	series_make(&s->dy, net, net->layer[0].hidden, net->dy, 1);
@@ -503,7 +506,10 @@ static int platform_train(struct net *net)
 		net->training_states += session.states[k] != NULL;
 	series_take(&session.y, net->y);
 	series_take(&session.dx, net->dx);
-	state_take(net, session.middle, 0, net->h[0], net->state_c[0]);
-	state_take(net, session.gradient_middle, 0, net->dh, net->dc);
+	for (size_t k = 0; k < net->steps; k++) {
+		state_take(net, net->split ? session.middle[k] : session.end[k], 0, net->h[k], net->state_c[k]);
+		state_take(net, session.gradient_middle[k], 0, net->dh[k], net->dc[k]);
+		net->states += session.gradient_middle[k] != NULL;
+	}
 	return 0;
 }

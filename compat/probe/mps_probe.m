@@ -364,7 +364,7 @@ static MPSRNNMatrixId id_of(const struct net *net, int tensor, int gate)
 @property(strong) NSMutableArray<MPSMatrix *> *weights, *gradients;
 @property(strong) Series *x, *y, *dy, *dx;
 @property(strong) NSMutableArray<MPSRNNMatrixTrainingState *> *states;
-@property(strong) MPSRNNRecurrentMatrixState *middle, *gradientMiddle;
+@property(strong) NSArray<MPSRNNRecurrentMatrixState *> *middle, *end, *gradientMiddle;
 @end
 
 @implementation Session
@@ -385,6 +385,7 @@ static MPSRNNMatrixId id_of(const struct net *net, int tensor, int gate)
 						  trainableWeights:_weights];
 	[_layer createWeightGradientMatrices:_gradients dataType:TYPES[net->float_gradients]];
 	_layer.accumulateWeightGradients = net->accumulate != 0;
+	_layer.storeAllIntermediateStates = net->all_states != 0;
 	_x = [[Series alloc] initWithNet:net columns:net->layer[0].inputs numbers:net->x falls:1];
 	_y = [[Series alloc] initWithNet:net columns:net->layer[0].hidden numbers:marks falls:0];
 	_dy = [[Series alloc] initWithNet:net columns:net->layer[0].hidden numbers:net->dy falls:1];
@@ -424,9 +425,9 @@ static MPSRNNMatrixId id_of(const struct net *net, int tensor, int gate)
 	return copies;
 }
 
-- (MPSRNNRecurrentMatrixState *)forward:(size_t)first
-				  count:(size_t)count
-				   from:(MPSRNNRecurrentMatrixState *)start
+- (NSArray<MPSRNNRecurrentMatrixState *> *)forward:(size_t)first
+					     count:(size_t)count
+					      from:(MPSRNNRecurrentMatrixState *)start
 {
 	NSMutableArray<MPSRNNRecurrentMatrixState *> *ends = [NSMutableArray new];
 	if (self.net->short_methods)
@@ -445,14 +446,14 @@ static MPSRNNMatrixId id_of(const struct net *net, int tensor, int gate)
 					     recurrentInputState:start
 					   recurrentOutputStates:ends
 							 weights:self.weights];
-	return ends.lastObject;
+	return ends;
 }
 
 /* The states of a forward call are the last ones that came. */
-- (MPSRNNRecurrentMatrixState *)gradient:(size_t)first
-				   count:(size_t)count
-				  states:(NSArray<MPSRNNMatrixTrainingState *> *)states
-				    from:(MPSRNNRecurrentMatrixState *)later
+- (NSArray<MPSRNNRecurrentMatrixState *> *)gradient:(size_t)first
+					      count:(size_t)count
+					     states:(NSArray<MPSRNNMatrixTrainingState *> *)states
+					       from:(MPSRNNRecurrentMatrixState *)later
 {
 	NSMutableArray<MPSRNNRecurrentMatrixState *> *ends = [NSMutableArray new];
 	if (self.net->short_methods)
@@ -476,7 +477,7 @@ static MPSRNNMatrixId id_of(const struct net *net, int tensor, int gate)
 					      recurrentInputState:self.net->chained ? later : nil
 					    recurrentOutputStates:ends
 							  weights:self.weights];
-	return ends.lastObject;
+	return ends;
 }
 
 /* Forward, then back; in two pieces if the net is split. */
@@ -487,11 +488,11 @@ static MPSRNNMatrixId id_of(const struct net *net, int tensor, int gate)
 	[self.states removeAllObjects];
 	if (split)
 		self.middle = [self forward:0 count:split from:nil];
-	[self forward:split count:rest from:self.middle];
+	self.end = [self forward:split count:rest from:self.middle.lastObject];
 	states = [self.states copy];
 	self.gradientMiddle = [self gradient:split count:rest states:part_of(states, split, rest) from:nil];
 	if (split)
-		[self gradient:0 count:split states:part_of(states, 0, split) from:self.gradientMiddle];
+		[self gradient:0 count:split states:part_of(states, 0, split) from:self.gradientMiddle.firstObject];
 }
 @end
 
@@ -509,15 +510,18 @@ static int platform_train(struct net *net)
 {
 	@autoreleasepool {
 		Session *session = [[Session alloc] initWithNet:net];
-		NSArray *weights, *gradients, *middle, *gradient_middle;
+		NSArray *weights, *gradients;
+		NSMutableArray<NSArray *> *states = [NSMutableArray new], *slopes = [NSMutableArray new];
 		if (!session)
 			return 1;
 		weights = [session copyAll:session.weights];
 		for (int call = 0; call < net->calls; call++)
 			[session lesson];
 		gradients = [session copyAll:session.gradients];
-		middle = state_copies(session.buffer, session.middle, 0);
-		gradient_middle = state_copies(session.buffer, session.gradientMiddle, 0);
+		for (MPSRNNRecurrentMatrixState *state in net->split ? session.middle : session.end)
+			[states addObject:state_copies(session.buffer, state, 0) ?: @[]];
+		for (MPSRNNRecurrentMatrixState *state in session.gradientMiddle)
+			[slopes addObject:state_copies(session.buffer, state, 0) ?: @[]];
 		if (finish(session.buffer))
 			return 1;
 		copies_take(weights, net->weight);
@@ -525,8 +529,11 @@ static int platform_train(struct net *net)
 		net->training_states = session.states.count;
 		[session.y take:net->y];
 		[session.dx take:net->dx];
-		state_take(middle, net->h[0], net->state_c[0]);
-		state_take(gradient_middle, net->dh, net->dc);
+		net->states = slopes.count;
+		for (NSUInteger k = 0; k < states.count && k < MOST_STEPS; k++)
+			state_take(states[k], net->h[k], net->state_c[k]);
+		for (NSUInteger k = 0; k < slopes.count && k < MOST_STEPS; k++)
+			state_take(slopes[k], net->dh[k], net->dc[k]);
 		return 0;
 	}
 }

@@ -1,7 +1,9 @@
 /*
  * mps.c: a program that uses mps.h, compiled as C and as C++: one LSTM of one unit whose numbers are known, forward and
- * back by the training layer, the same by the inference layer, and a refusal that leaves a sentence.
+ * back by the training layer, the same by the inference layer, and a refusal that leaves a sentence. Headers of the
+ * other front ends may stand beside it.
  */
+#include <sluice/bnns.h>
 #include <sluice/mps.h>
 #include <sluice/mpsgraph.h>
 
