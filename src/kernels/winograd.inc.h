@@ -14,12 +14,20 @@ static void tile_places(const struct sluice__expand *job, size_t count, ptrdiff_
 		}
 }
 
-/* sum += matrix row times v; what is zero in the matrix costs nothing. */
-#define WINOGRAD_SUM(sum, factor, v, count)           \
-	UNROLL                                        \
-	for (size_t each = 0; each < (count); each++) \
-		if ((factor) != 0)                    \
-			(sum) = (factor) == 1 ? vf_add((sum), (v)[each]) : vf_fma(vf_set(factor), (v)[each], (sum));
+/* sum plus a row of the matrix, or a column of it, times v; what is zero in the matrix costs nothing. */
+static inline __attribute__((always_inline)) vf weighted(vf sum, const real matrix[][8], size_t line, bool column,
+							 const vf *v, size_t count)
+{
+	UNROLL
+	for (size_t each = 0; each < count; each++) {
+		const real factor = column ? matrix[each][line] : matrix[line][each];
+		if (factor == 1)
+			sum = vf_add(sum, v[each]);
+		else if (factor != 0)
+			sum = vf_fma(vf_set(factor), v[each], sum);
+	}
+	return sum;
+}
 
 /* The vector that comes after the next is on its way: there are more places than the processor follows by itself. */
 static inline __attribute__((always_inline)) vf image_vector(const real *from)
@@ -41,9 +49,8 @@ static inline __attribute__((always_inline)) void expand_vector(size_t side, siz
 			v[i] = at[i * count + j] < 0 ? vf_set(0) : image_vector(from + at[i * count + j]);
 		UNROLL
 		for (size_t point = 0; point < side; point++) {
-			vf sum = vf_set(0);
-			WINOGRAD_SUM(sum, matrix[point][each], v, count)
-			vf_store(half + (point * count + j) * LANES, sum);
+			vf_store(half + (point * count + j) * LANES,
+				 weighted(vf_set(0), matrix, point, false, v, count));
 		}
 	}
 	for (size_t i = 0; i < side; i++) {
@@ -53,9 +60,8 @@ static inline __attribute__((always_inline)) void expand_vector(size_t side, siz
 			v[j] = vf_load(half + (i * count + j) * LANES);
 		UNROLL
 		for (size_t point = 0; point < side; point++) {
-			vf sum = vf_set(0);
-			WINOGRAD_SUM(sum, matrix[point][each], v, count)
-			vf_store(to + (i * side + point) * to_point, sum);
+			vf_store(to + (i * side + point) * to_point,
+				 weighted(vf_set(0), matrix, point, false, v, count));
 		}
 	}
 }
@@ -68,45 +74,6 @@ static inline __attribute__((always_inline)) void expand_tile(size_t side, size_
 	for (size_t vector = 0; vector < job->vectors; vector++)
 		expand_vector(side, count, matrix, at, job->from + vector * LANES, job->to + vector * LANES,
 			      job->to_point);
-}
-
-static NOINLINE void expand_image_6(const struct sluice__expand *job)
-{
-	expand_tile(6, 6, sluice__winograd_image_6, job);
-}
-
-static NOINLINE void expand_result_6(const struct sluice__expand *job)
-{
-	expand_tile(6, 4, sluice__winograd_result_6, job);
-}
-
-static NOINLINE void expand_kernel_6(const struct sluice__expand *job)
-{
-	expand_tile(6, 3, sluice__winograd_kernel_6, job);
-}
-
-static NOINLINE void expand_image_8(const struct sluice__expand *job)
-{
-	expand_tile(8, 8, sluice__winograd_image_8, job);
-}
-
-static NOINLINE void expand_result_8(const struct sluice__expand *job)
-{
-	expand_tile(8, 4, sluice__winograd_result_8, job);
-}
-
-static NOINLINE void expand_kernel_8(const struct sluice__expand *job)
-{
-	expand_tile(8, 5, sluice__winograd_kernel_8, job);
-}
-
-static void expand_entry(const struct sluice__expand *job)
-{
-	static void (*const of[2][3])(const struct sluice__expand *job) = {
-		{expand_image_6, expand_result_6, expand_kernel_6},
-		{expand_image_8, expand_result_8, expand_kernel_8},
-	};
-	of[job->side == 8][job->kind](job);
 }
 
 /* count x count numbers from side x side points, by the transpose of the matrix, of one vector of channels. */
@@ -122,9 +89,7 @@ static inline __attribute__((always_inline)) void contract_vector(size_t side, s
 			v[i] = vf_load(from + (i * side + j) * job->from_point);
 		UNROLL
 		for (size_t y = 0; y < count; y++) {
-			vf sum = vf_set(0);
-			WINOGRAD_SUM(sum, matrix[each][y], v, side)
-			vf_store(half + (y * side + j) * LANES, sum);
+			vf_store(half + (y * side + j) * LANES, weighted(vf_set(0), matrix, y, true, v, side));
 		}
 	}
 	for (size_t y = 0; y < job->rows; y++) {
@@ -135,12 +100,10 @@ static inline __attribute__((always_inline)) void contract_vector(size_t side, s
 		UNROLL
 		for (size_t x = 0; x < count; x++) {
 			const size_t place = (y * job->width + x) * job->row;
-			vf sum;
 			if (x >= job->columns)
 				break;
-			sum = start ? vf_load(start + (job->start_stays ? 0 : place)) : vf_set(0);
-			WINOGRAD_SUM(sum, matrix[each][x], v, side)
-			vf_store(to + place, sum);
+			const vf first = start ? vf_load(start + (job->start_stays ? 0 : place)) : vf_set(0);
+			vf_store(to + place, weighted(first, matrix, x, true, v, side));
 		}
 	}
 }
@@ -153,31 +116,39 @@ static inline __attribute__((always_inline)) void contract_tile(size_t side, siz
 				job->start ? job->start + vector * LANES : NULL, job->to + vector * LANES);
 }
 
-static NOINLINE void contract_result_6(const struct sluice__contract *job)
-{
-	contract_tile(6, 4, sluice__winograd_result_6, job);
-}
+/* One function for each matrix, so that all of it is known when it is compiled. */
+#define WINOGRAD_MATRICES(X) \
+	X(image_6, 6, 6) X(result_6, 6, 4) X(kernel_6, 6, 3) X(image_8, 8, 8) X(result_8, 8, 4) X(kernel_8, 8, 5)
+#define WINOGRAD_EXPAND(name, side, count)                                   \
+	static NOINLINE void expand_##name(const struct sluice__expand *job) \
+	{                                                                    \
+		expand_tile(side, count, sluice__winograd_##name, job);      \
+	}
+#define WINOGRAD_CONTRACT(name, side, count)                                     \
+	static NOINLINE void contract_##name(const struct sluice__contract *job) \
+	{                                                                        \
+		contract_tile(side, count, sluice__winograd_##name, job);        \
+	}
+WINOGRAD_MATRICES(WINOGRAD_EXPAND)
+WINOGRAD_MATRICES(WINOGRAD_CONTRACT)
+#undef WINOGRAD_EXPAND
+#undef WINOGRAD_CONTRACT
+#undef WINOGRAD_MATRICES
 
-static NOINLINE void contract_kernel_6(const struct sluice__contract *job)
+static void expand_entry(const struct sluice__expand *job)
 {
-	contract_tile(6, 3, sluice__winograd_kernel_6, job);
-}
-
-static NOINLINE void contract_result_8(const struct sluice__contract *job)
-{
-	contract_tile(8, 4, sluice__winograd_result_8, job);
-}
-
-static NOINLINE void contract_kernel_8(const struct sluice__contract *job)
-{
-	contract_tile(8, 5, sluice__winograd_kernel_8, job);
+	static void (*const of[2][3])(const struct sluice__expand *job) = {
+		{expand_image_6, expand_result_6, expand_kernel_6},
+		{expand_image_8, expand_result_8, expand_kernel_8},
+	};
+	of[job->side == 8][job->kind](job);
 }
 
 static void contract_entry(const struct sluice__contract *job)
 {
 	static void (*const of[2][3])(const struct sluice__contract *job) = {
-		{NULL, contract_result_6, contract_kernel_6},
-		{NULL, contract_result_8, contract_kernel_8},
+		{contract_image_6, contract_result_6, contract_kernel_6},
+		{contract_image_8, contract_result_8, contract_kernel_8},
 	};
 	of[job->side == 8][job->kind](job);
 }
