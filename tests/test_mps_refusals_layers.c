@@ -309,6 +309,7 @@ static const struct refusal refusals[] = {
 	{kernel_width, "descriptor.kernelWidth is 0, expected at least 1", 0, RNN_INPUT, 1, 0},
 	{kernel_width, "too large", HUGE_SIZE, RNN_INPUT, 1, 0},
 	{dilation_x, "kernels that differ, of", HUGE_SIZE, RNN_INPUT, 1, 0},
+	{dilation_x, "and 1 is too large", SIZE_MAX / 2 + 1, RNN_INPUT, 1, 0},
 	{stride_x, "descriptor.strideInPixelsX is 2, expected 1", 2, RNN_INPUT, 1, 0},
 	{stride_y, "descriptor.strideInPixelsY is 0, expected 1", 0, RNN_INPUT, 0, 0},
 	{dilation_x, "descriptor.dilationRateX is 0, expected at least 1", 0, RNN_INPUT, 0, 0},

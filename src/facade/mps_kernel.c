@@ -24,6 +24,16 @@ static struct reach widest(struct reach a, struct reach b)
 	return (struct reach){a.before > b.before ? a.before : b.before, a.after > b.after ? a.after : b.after};
 }
 
+/* Whether it can be said how far a kernel reaches. */
+static sluice_status reach_check(const struct kernel *kernel, size_t index)
+{
+	if (kernel->height - 1 <= PTRDIFF_MAX / kernel->dilation_y &&
+	    kernel->width - 1 <= PTRDIFF_MAX / kernel->dilation_x)
+		return SLUICE_OK;
+	return MPS_INVALID("layer %zu: a kernel of %zu x %zu with dilation rates %zu and %zu is too large", index,
+			   kernel->width, kernel->height, kernel->dilation_x, kernel->dilation_y);
+}
+
 /* A single tap has no distance. */
 static struct kernel plain(struct kernel kernel)
 {
@@ -81,6 +91,7 @@ static sluice_status gates_expand(struct lstm *lstm, enum part part, size_t inde
 		const struct weights *weights = &lstm->weights[part][gate];
 		if (!weights->values)
 			continue;
+		MPS_TRY(reach_check(&weights->kernel, index));
 		frame.y = widest(frame.y, reach_of(weights->kernel.height, weights->kernel.dilation_y));
 		frame.x = widest(frame.x, reach_of(weights->kernel.width, weights->kernel.dilation_x));
 	}
