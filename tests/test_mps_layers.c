@@ -4,7 +4,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <dirent.h>
 #include <cmocka.h>
 
 #include "sluice/mps.h"
@@ -469,6 +471,120 @@ static void test_switches_refused(void **unused)
 	end(&world);
 }
 
+/* ---------------------------------------------------------------------------------------------------- threads -- */
+
+enum { WIDE = 160, LONG = 6, MANY = 24, THREADS = 3, WIDE_BYTES = LONG * MANY * WIDE * (int)sizeof(float) };
+
+static float wide_numbers[WIDE * WIDE];
+
+static void *wide_weights(void *user)
+{
+	(void)user;
+	return wide_numbers;
+}
+
+static float *wide_bias(void *user)
+{
+	(void)user;
+	return wide_numbers;
+}
+
+/* Threads of this process; 0 where nobody tells. */
+static int tasks(void)
+{
+	DIR *folder = opendir("/proc/self/task");
+	int count = 0;
+	for (const struct dirent *entry = folder ? readdir(folder) : NULL; entry; entry = readdir(folder))
+		count += entry->d_name[0] != '.';
+	if (folder)
+		closedir(folder);
+	return count;
+}
+
+/* A layer that is wide enough for threads, on x of wide_numbers. */
+static void run_wide(int threads, float *y)
+{
+	MPSCNNConvolutionDescriptor *kernel = MPSCNNConvolutionDescriptor_cnnConvolutionDescriptor(1, 1, WIDE, WIDE);
+	MPSLSTMDescriptor *descriptor =
+		MPSLSTMDescriptor_createLSTMDescriptorWithInputFeatureChannels_outputFeatureChannels(WIDE, WIDE);
+	MPSMatrixDescriptor *shape = MPSMatrixDescriptor_matrixDescriptorWithRows_columns_rowBytes_dataType(
+		MANY, WIDE, WIDE * sizeof(float), MPSDataTypeFloat32);
+	MPSCommandBuffer *buffer = MPSCommandBuffer_commandBufferFromCommandQueue(NULL);
+	MPSCNNConvolutionDataSource source = source_of(kernel);
+	MPSMatrix *in[LONG], *out[LONG];
+	sluice_mps_options options = SLUICE_MPS_OPTIONS_INIT;
+	options.threads = threads;
+	source.weights = wide_weights;
+	source.biasTerms = wide_bias;
+#define SET(name, Name) assert_int_equal(MPSLSTMDescriptor_set##Name(descriptor, &source), 0);
+	SLUICE_MPS_LSTM_SOURCES(SET)
+#undef SET
+	for (size_t step = 0; step < LONG; step++) {
+		in[step] = MPSMatrix_initWithBuffer_descriptor(wide_numbers, shape);
+		out[step] = MPSMatrix_initWithBuffer_descriptor(y + step * MANY * WIDE, shape);
+	}
+	MPSRNNMatrixInferenceLayer *layer = MPSRNNMatrixInferenceLayer_initWithDevice_rnnDescriptor(
+		NULL, MPSLSTMDescriptor_asRNNDescriptor(descriptor));
+	assert_int_equal(sluice_mps_set_options(layer, &options), 0);
+	assert_int_equal(
+		MPSRNNMatrixInferenceLayer_encodeSequence(layer, buffer, in, NULL, out, NULL, LONG, NULL, NULL), 0);
+	assert_int_equal(MPSCommandBuffer_commit(buffer), 0);
+	for (size_t step = 0; step < LONG; step++) {
+		MPSMatrix_release(in[step]);
+		MPSMatrix_release(out[step]);
+	}
+	MPSCommandBuffer_release(buffer);
+	MPSRNNMatrixInferenceLayer_release(layer);
+	MPSMatrixDescriptor_release(shape);
+	MPSLSTMDescriptor_release(descriptor);
+	MPSCNNConvolutionDescriptor_release(kernel);
+}
+
+/* The core, asked for as many threads, finds them there if the layer has made them. */
+static void run_core(float *y)
+{
+	const sluice_context_options options = {.size = sizeof options, .threads = THREADS};
+	const sluice_layer layer = {.size = sizeof layer, .hidden = WIDE};
+	const sluice_description description = {
+		.size = sizeof description, .inputs = WIDE, .layer_count = 1, .layers = &layer};
+	const sluice_plan_options sizes = {.size = sizeof sizes, .steps = LONG, .batch = MANY};
+	sluice_context *context;
+	sluice_model *model;
+	sluice_plan *plan;
+	assert_int_equal(sluice_context_create(&options, &context), SLUICE_OK);
+	assert_int_equal(sluice_model_create(context, &description, &model), SLUICE_OK);
+	assert_int_equal(sluice_plan_create(model, &sizes, &plan), SLUICE_OK);
+	const size_t bytes = sluice_plan_workspace_size(plan);
+	float *x = calloc(1, WIDE_BYTES);
+	const sluice_run run = {.size = sizeof run, .x = x, .y = y, .workspace = sluice_allocate(context, bytes)};
+	assert_int_equal(sluice_forward(plan, &run), SLUICE_OK);
+	sluice_release(context, run.workspace, bytes);
+	free(x);
+	sluice_plan_destroy(plan);
+	sluice_model_destroy(model);
+	sluice_context_destroy(context);
+}
+
+static void test_threads(void **unused)
+{
+	(void)unused;
+	float *one = calloc(1, WIDE_BYTES), *more = calloc(1, WIDE_BYTES), *core = calloc(1, WIDE_BYTES);
+	for (size_t k = 0; k < COUNT(wide_numbers); k++)
+		wide_numbers[k] = (float)(k * 37 % 101) / 505 - 0.1f;
+	const int before = tasks();
+	run_wide(0, one);
+	assert_int_equal(tasks(), before);
+	run_wide(THREADS, more);
+	const int after = tasks();
+	run_core(core);
+	assert_int_equal(tasks(), after);
+	assert_memory_equal(one, more, WIDE_BYTES);
+	assert_memory_not_equal(one, core, WIDE_BYTES);
+	free(one);
+	free(more);
+	free(core);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -476,7 +592,7 @@ int main(void)
 		cmocka_unit_test(test_arrays_of_weights), cmocka_unit_test(test_temporary_gradients),
 		cmocka_unit_test(test_matrix_states),     cmocka_unit_test(test_image_states),
 		cmocka_unit_test(test_command_buffers),   cmocka_unit_test(test_training_weights),
-		cmocka_unit_test(test_switches_refused),
+		cmocka_unit_test(test_switches_refused),  cmocka_unit_test(test_threads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
