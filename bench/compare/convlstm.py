@@ -343,7 +343,7 @@ def measure(workers, problem, pass_name, arguments):
                 del sides[name, variant]
                 continue
             sides[name, variant].append(answer["ms"])
-            facts[name] = answer
+            facts[name, variant] = answer
     return sides, facts
 
 
@@ -360,7 +360,7 @@ def report(problem, pass_name, threads, sides, facts):
             ratio = f"{statistics.median(a / b for a, b in zip(ms, sides['sluice', ''])):.2f}"
         mark = "best" if best[name] == (name, variant) else ""
         print(f"| {problem} | {pass_name} | {threads} | {name} {variant} | {middle:.1f} | {min(ms):.1f} | "
-              f"{flops / middle / 1e6:.0f} | {ratio} | {mark} | {facts[name].get('kernels', '')} |", flush=True)
+              f"{flops / middle / 1e6:.0f} | {ratio} | {mark} | {facts[name, variant].get('kernels', '')} |", flush=True)
 
 
 def main():
