@@ -110,8 +110,10 @@ static double mean_square(const float *y, const float *target, float *dy)
 static void show(const char *title, const float *frame)
 {
 	printf("%s:\n", title);
-	for (int place = 0; place < PLACES; place++)
-		printf("%c%s", frame[place] > 0.5f ? '#' : '.', place % SIDE == SIDE - 1 ? "\n" : "");
+	for (int place = 0; place < PLACES; place++) {
+		const float level = fminf(fmaxf(frame[place], 0), 1);
+		printf("%c%s", ".:+*#"[(int)(4 * level + 0.5f)], place % SIDE == SIDE - 1 ? "\n" : "");
+	}
 }
 
 int main(void)
