@@ -1,33 +1,9 @@
 /* test_bnns_layout.c exists to hold bnns.h to Apple's binary form: sizes, offsets, types and values, as its header for
  * 64-bit systems has them, so that a program need not be changed to be compiled here. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <string.h>
-#include <cmocka.h>
 
+#include "layout.h"
 #include "sluice/bnns.h"
-
-struct number {
-	const char *name;
-	unsigned long long is, expected;
-};
-
-#define COUNT(table) (sizeof(table) / sizeof(table)[0])
-
-static void compare(const struct number *table, size_t count)
-{
-	size_t wrong = 0;
-	for (size_t k = 0; k < count; k++) {
-		if (table[k].is == table[k].expected)
-			continue;
-		print_error("%s is %llu, expected %llu\n", table[k].name, table[k].is, table[k].expected);
-		wrong++;
-	}
-	assert_int_equal(wrong, 0);
-}
 
 #define SIZE(type, bytes)                  \
 	{                                  \
@@ -42,11 +18,6 @@ static void compare(const struct number *table, size_t count)
 	{                                                                     \
 		"sizeof " #type "." #field, sizeof(((type *)0)->field), bytes \
 	}
-#define VALUE(name, expected)         \
-	{                             \
-#name, name, expected \
-	}
-
 static void test_sizes(void **unused)
 {
 	(void)unused;

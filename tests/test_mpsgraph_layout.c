@@ -1,38 +1,9 @@
 /* test_mpsgraph_layout.c exists to hold mpsgraph.h to Apple's names: values of constants, types of methods, what a new
  * descriptor says, so that a program need only be respelt to be compiled here. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <string.h>
-#include <cmocka.h>
 
+#include "layout.h"
 #include "sluice/mpsgraph.h"
-
-#define COUNT(table) (sizeof(table) / sizeof(table)[0])
-
-struct number {
-	const char *name;
-	unsigned long long is, expected;
-};
-
-#define VALUE(name, expected)         \
-	{                             \
-#name, name, expected \
-	}
-
-static void compare(const struct number *table, size_t count)
-{
-	size_t wrong = 0;
-	for (size_t k = 0; k < count; k++) {
-		if (table[k].is == table[k].expected)
-			continue;
-		print_error("%s is %llu, expected %llu\n", table[k].name, table[k].is, table[k].expected);
-		wrong++;
-	}
-	assert_int_equal(wrong, 0);
-}
 
 /* ------------------------------------------------------------------------------------------------- constants -- */
 
