@@ -18,6 +18,7 @@
 	{                                                                     \
 		"sizeof " #type "." #field, sizeof(((type *)0)->field), bytes \
 	}
+
 static void test_sizes(void **unused)
 {
 	(void)unused;
