@@ -130,7 +130,7 @@ SLUICE_MPS_LSTM_PROPERTIES(SLUICE_MPS_LSTM_PROPERTY)
 
 /* Positions; the first of each, zero, is the default. */
 
-/* training_weights: of a training layer without useFloat32Weights. */
+/* training_weights: of a training layer without useFloat32Weights; other layers do not read it. */
 enum {
 	SLUICE_MPS_TRAINING_WEIGHTS_HALF, /* products see the weights rounded to Float16; the matrices keep all bits */
 	SLUICE_MPS_TRAINING_WEIGHTS_FLOAT /* products see the weights as they are */
