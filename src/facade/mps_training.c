@@ -6,28 +6,28 @@
 static void layer_destroy(void *object)
 {
 	MPSRNNMatrixTrainingLayer *layer = object;
-	sluice__object_release(layer->course);
+	sluice__object_release(layer->network);
 	free(layer);
 }
 
 MPS_COUNTED(MPSRNNMatrixTrainingLayer)
 
-static MPSRNNMatrixTrainingLayer *layer_new(struct course *course)
+static MPSRNNMatrixTrainingLayer *layer_new(struct network *network)
 {
 	MPSRNNMatrixTrainingLayer *layer = sluice__object_new(sizeof *layer, layer_destroy);
 	if (!layer)
 		return NULL;
 	layer->layer.class = LAYER_TRAINING;
-	layer->course = sluice__object_retain(course);
+	layer->network = sluice__object_retain(network);
 	return layer;
 }
 
 /* The sources' weights, into matrices that were just made. */
-static void weights_fill(const struct course *course, MPSMatrix **weights)
+static void weights_fill(const struct network *network, MPSMatrix **weights)
 {
-	const float *block = sluice_model_parameters(course->model, NULL);
+	const float *block = sluice_model_parameters(network->model, NULL);
 	for (int tensor = 0; tensor < TENSORS; tensor++) {
-		const struct tensor_place *place = &course->places[tensor];
+		const struct tensor_place *place = &network->places[tensor];
 		if (!place->there)
 			continue;
 		const struct line from = {(char *)(uintptr_t)(block + place->offset), SLUICE_F32, 1},
@@ -39,23 +39,23 @@ static void weights_fill(const struct course *course, MPSMatrix **weights)
 MPSRNNMatrixTrainingLayer *MPSRNNMatrixTrainingLayer_initWithDevice_rnnDescriptor_trainableWeights(
 	void *device, const MPSRNNDescriptor *rnnDescriptor, MPSMatrix **trainableWeights)
 {
-	struct course *course;
+	struct network *network;
 	if (sluice__mps_no_device("device", device) != SLUICE_OK)
 		return NULL;
 	if (!trainableWeights) {
 		MPS_INVALID("trainableWeights is NULL, expected room for %d matrices", SLUICE_MPS_WEIGHT_MATRICES);
 		return NULL;
 	}
-	if (sluice__mps_course(rnnDescriptor, &course) != SLUICE_OK)
+	if (sluice__mps_network(rnnDescriptor, &network) != SLUICE_OK)
 		return NULL;
-	MPSRNNMatrixTrainingLayer *layer = layer_new(course);
-	sluice__object_release(course);
+	MPSRNNMatrixTrainingLayer *layer = layer_new(network);
+	sluice__object_release(network);
 	if (layer && MPSRNNMatrixTrainingLayer_createWeightMatrices(layer, trainableWeights) != SLUICE_OK) {
 		MPSRNNMatrixTrainingLayer_release(layer);
 		return NULL;
 	}
 	if (layer)
-		weights_fill(layer->course, trainableWeights);
+		weights_fill(layer->network, trainableWeights);
 	return layer;
 }
 
@@ -68,7 +68,7 @@ MPSRNNMatrixTrainingLayer *MPSRNNMatrixTrainingLayer_copyWithZone_device(const M
 		MPS_INVALID("layer is NULL, expected a layer");
 		return NULL;
 	}
-	MPSRNNMatrixTrainingLayer *copy = layer_new(layer->course);
+	MPSRNNMatrixTrainingLayer *copy = layer_new(layer->network);
 	if (!copy)
 		return NULL;
 #define COPY(name, Name) copy->name = layer->name;
@@ -79,12 +79,12 @@ MPSRNNMatrixTrainingLayer *MPSRNNMatrixTrainingLayer_copyWithZone_device(const M
 
 size_t MPSRNNMatrixTrainingLayer_inputFeatureChannels(const MPSRNNMatrixTrainingLayer *layer)
 {
-	return layer ? layer->course->inputs : 0;
+	return layer ? layer->network->inputs : 0;
 }
 
 size_t MPSRNNMatrixTrainingLayer_outputFeatureChannels(const MPSRNNMatrixTrainingLayer *layer)
 {
-	return layer ? layer->course->hidden : 0;
+	return layer ? layer->network->hidden : 0;
 }
 
 #define PROPERTY(name, Name)                                                                 \
@@ -101,11 +101,11 @@ SLUICE_MPS_TRAINING_PROPERTIES(PROPERTY)
 
 sluice_status sluice__mps_training_switch(MPSRNNMatrixTrainingLayer *layer, const sluice_mps_options *options)
 {
-	struct course *course = layer->course;
-	if (course->used || atomic_load(&course->object.count) > 1)
+	struct network *network = layer->network;
+	if (network->used || atomic_load(&network->object.count) > 1)
 		return MPS_INVALID("the layer has encoded or was copied, expected a new one");
-	MPS_TRY(sluice__mps_course_threads(course, options->threads));
-	course->half = course->wants_half && options->training_weights == SLUICE_MPS_TRAINING_WEIGHTS_HALF;
+	MPS_TRY(sluice__mps_network_threads(network, options->threads));
+	network->half = network->wants_half && options->training_weights == SLUICE_MPS_TRAINING_WEIGHTS_HALF;
 	return SLUICE_OK;
 }
 
@@ -116,7 +116,7 @@ static sluice_status array_make(MPSRNNMatrixTrainingLayer *layer, MPSMatrix **ou
 {
 	if (!layer)
 		return MPS_INVALID("layer is NULL, expected a layer");
-	return sluice__mps_array_make(layer->course, out, role, type, owner);
+	return sluice__mps_array_make(layer->network, out, role, type, owner);
 }
 
 int MPSRNNMatrixTrainingLayer_createWeightMatrices(MPSRNNMatrixTrainingLayer *layer, MPSMatrix **matricesOut)
@@ -143,23 +143,23 @@ int MPSRNNMatrixTrainingLayer_createTemporaryWeightGradientMatrices_dataType_com
 static void record_destroy(void *object)
 {
 	struct record *record = object;
-	if (record->course)
-		sluice_release(record->course->context, record->tape, record->tape_bytes);
+	if (record->network)
+		sluice_release(record->network->context, record->tape, record->tape_bytes);
 	sluice__object_release(record->start);
-	sluice__object_release(record->course);
+	sluice__object_release(record->network);
 	free(record->batch_sizes);
 	free(record);
 }
 
-sluice_status sluice__mps_record(struct course *course, size_t steps, size_t tape_bytes, struct record **out)
+sluice_status sluice__mps_record(struct network *network, size_t steps, size_t tape_bytes, struct record **out)
 {
 	struct record *record = sluice__object_new(sizeof *record, record_destroy);
 	if (!record)
 		return SLUICE_OUT_OF_MEMORY;
-	record->course = sluice__object_retain(course);
+	record->network = sluice__object_retain(network);
 	record->steps = steps;
 	record->batch_sizes = sluice__object_allocate(steps, sizeof *record->batch_sizes);
-	record->tape = record->batch_sizes ? sluice_allocate(course->context, tape_bytes) : NULL;
+	record->tape = record->batch_sizes ? sluice_allocate(network->context, tape_bytes) : NULL;
 	record->tape_bytes = record->tape ? tape_bytes : 0;
 	if (!record->tape) {
 		sluice__object_release(record);

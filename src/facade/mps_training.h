@@ -1,7 +1,7 @@
 /*
  * mps_training.h: what the files of MPS's training layer share.
  *
- * A course is the network of a layer and of its copies; a bench is a model of it with a plan and memory, for one call
+ * A network is what a layer and its copies train; a runner is a model of it with a plan and memory, for one call
  * at a time, since each call brings its weights along. What a forward call leaves for its gradients is a record, which
  * the training states of its steps hold together.
  */
@@ -19,20 +19,20 @@ struct tensor_place {
 	size_t offset, rows, columns;
 };
 
-struct bench {
-	struct bench *next;
+struct runner {
+	struct runner *next;
 	size_t steps, batch;
-	sluice_context *context; /* the course's */
+	sluice_context *context; /* the network's */
 	sluice_model *model;
 	sluice_plan *plan, *step_plan; /* the second for single steps; made when it is wanted */
 	int loaded;                    /* the plans have the weights in BUFFER_LOADED */
 	struct memory memory;
 };
 
-struct course {
+struct network {
 	struct object object;
 	sluice_context *context;
-	sluice_model *model; /* with the sources' weights; benches are made like it */
+	sluice_model *model; /* with the sources' weights; runners are made like it */
 	int given[PARTS][GATES], identity;
 	size_t inputs, hidden;
 	int half; /* products see weights of Float16 */
@@ -40,13 +40,13 @@ struct course {
 	struct tensor_place places[TENSORS];
 	size_t parameters;    /* of the core's block */
 	pthread_mutex_t lock; /* of idle and used */
-	struct bench *idle;
+	struct runner *idle;
 	int used;
 };
 
 struct MPSRNNMatrixTrainingLayer {
 	struct layer layer;
-	struct course *course;
+	struct network *network;
 #define MPS_FIELD(name, Name) int name;
 	SLUICE_MPS_TRAINING_PROPERTIES(MPS_FIELD)
 #undef MPS_FIELD
@@ -55,7 +55,7 @@ struct MPSRNNMatrixTrainingLayer {
 /* What a forward call keeps for its gradients. */
 struct record {
 	struct object object;
-	struct course *course;
+	struct network *network;
 	size_t steps, batch;
 	size_t *batch_sizes;     /* [steps] */
 	int falls;               /* some are below batch */
@@ -76,38 +76,38 @@ struct MPSRNNMatrixTrainingState {
 /* --- mps_training.c --- */
 
 /* A record with room for a tape; and one step of it. */
-sluice_status sluice__mps_record(struct course *course, size_t steps, size_t tape_bytes, struct record **out);
+sluice_status sluice__mps_record(struct network *network, size_t steps, size_t tape_bytes, struct record **out);
 MPSRNNMatrixTrainingState *sluice__mps_training_state(struct record *record, size_t step, int temporary);
 
-/* --- mps_course.c --- */
+/* --- mps_training_network.c --- */
 
-sluice_status sluice__mps_course(const MPSRNNDescriptor *descriptor, struct course **out);
-sluice_status sluice__mps_course_threads(struct course *course, int threads);
-/* A model like that of the course. */
-sluice_status sluice__mps_course_model(const struct course *course, sluice_model **out);
+sluice_status sluice__mps_network(const MPSRNNDescriptor *descriptor, struct network **out);
+sluice_status sluice__mps_network_threads(struct network *network, int threads);
+/* A model like that of the network. */
+sluice_status sluice__mps_network_model(const struct network *network, sluice_model **out);
 /* Which gates of a tensor are zero and stay so. */
-int sluice__mps_tensor_absent(const struct course *course, enum tensor tensor, int gate);
+int sluice__mps_tensor_absent(const struct network *network, enum tensor tensor, int gate);
 
-/* --- mps_bench.c --- */
+/* --- mps_training_runner.c --- */
 
-sluice_status sluice__mps_bench_take(struct course *course, size_t steps, size_t batch, struct bench **out);
-void sluice__mps_bench_give(struct course *course, struct bench *bench);
-void sluice__mps_bench_free(struct bench *bench);
-sluice_status sluice__mps_bench_step_plan(struct bench *bench);
+sluice_status sluice__mps_runner_take(struct network *network, size_t steps, size_t batch, struct runner **out);
+void sluice__mps_runner_give(struct network *network, struct runner *runner);
+void sluice__mps_runner_free(struct runner *runner);
+sluice_status sluice__mps_runner_step_plan(struct runner *runner);
 /* Brings weights into the plans if they differ from what these have. */
-sluice_status sluice__mps_bench_load(const struct course *course, struct bench *bench, MPSMatrix *const *weights);
+sluice_status sluice__mps_runner_load(const struct network *network, struct runner *runner, MPSMatrix *const *weights);
 /* Gradients of the core's block, into matrices or added to them. */
-void sluice__mps_bench_store(const struct course *course, const struct bench *bench, MPSMatrix *const *gradients,
-			     int add);
+void sluice__mps_runner_store(const struct network *network, const struct runner *runner, MPSMatrix *const *gradients,
+			      int add);
 
-/* --- mps_weights_array.c --- */
+/* --- mps_training_weights.c --- */
 
-size_t sluice__mps_tensors(const struct course *course);
+size_t sluice__mps_tensors(const struct network *network);
 /* An array of weights or gradients, checked; role NONE: either. */
-sluice_status sluice__mps_array_check(const struct course *course, const char *name, MPSMatrix *const *list,
+sluice_status sluice__mps_array_check(const struct network *network, const char *name, MPSMatrix *const *list,
 				      enum role role, const MPSCommandBuffer *buffer);
 /* A new one, zeroed. owner: the command buffer's number, if it is temporary. */
-sluice_status sluice__mps_array_make(const struct course *course, MPSMatrix **out, enum role role, MPSDataType type,
+sluice_status sluice__mps_array_make(const struct network *network, MPSMatrix **out, enum role role, MPSDataType type,
 				     uint64_t owner);
 
 #endif

@@ -1,22 +1,22 @@
-/* mps_weights_array.c exists to make and check the arrays of matrices that weights and gradients are, and to copy parts
- * of them by their ids.
+/* mps_training_weights.c exists to make and check the arrays of matrices that weights and gradients are, and to copy
+ * parts of them by their ids.
  */
 #include "mps_training.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-size_t sluice__mps_tensors(const struct course *course)
+size_t sluice__mps_tensors(const struct network *network)
 {
 	size_t count = 0;
 	for (int tensor = 0; tensor < TENSORS; tensor++)
-		count += course->places[tensor].there ? 1 : 0;
+		count += network->places[tensor].there ? 1 : 0;
 	return count;
 }
 
 size_t sluice_mps_weight_matrices(const MPSRNNMatrixTrainingLayer *layer)
 {
-	return layer ? sluice__mps_tensors(layer->course) : 0;
+	return layer ? sluice__mps_tensors(layer->network) : 0;
 }
 
 static sluice_status matrix_check(const char *where, const struct tensor_place *place, const MPSMatrix *matrix,
@@ -38,7 +38,7 @@ static sluice_status matrix_check(const char *where, const struct tensor_place *
 	return SLUICE_OK;
 }
 
-sluice_status sluice__mps_array_check(const struct course *course, const char *name, MPSMatrix *const *list,
+sluice_status sluice__mps_array_check(const struct network *network, const char *name, MPSMatrix *const *list,
 				      enum role role, const MPSCommandBuffer *buffer)
 {
 	char where[MPS_WHERE_TEXT];
@@ -46,11 +46,11 @@ sluice_status sluice__mps_array_check(const struct course *course, const char *n
 	if (!list)
 		return MPS_INVALID("%s is NULL, expected an array of matrices", name);
 	for (int tensor = 0; tensor < TENSORS; tensor++) {
-		if (!course->places[tensor].there)
+		if (!network->places[tensor].there)
 			continue;
 		snprintf(where, sizeof where, "%s[%zu]", name, index);
 		const MPSMatrix *matrix = list[index++];
-		MPS_TRY(matrix_check(where, &course->places[tensor], matrix, buffer));
+		MPS_TRY(matrix_check(where, &network->places[tensor], matrix, buffer));
 		if (role != ROLE_NONE && matrix->role != role)
 			return MPS_INVALID("%s is of %s, expected one of %s", where,
 					   role == ROLE_WEIGHTS ? "gradients" : "weights",
@@ -62,12 +62,12 @@ sluice_status sluice__mps_array_check(const struct course *course, const char *n
 	return SLUICE_OK;
 }
 
-static sluice_status list_make(const struct course *course, MPSMatrix **list, enum role role, MPSDataType type,
+static sluice_status list_make(const struct network *network, MPSMatrix **list, enum role role, MPSDataType type,
 			       uint64_t owner)
 {
 	size_t count = 0;
 	for (int tensor = 0; tensor < TENSORS; tensor++) {
-		const struct tensor_place *place = &course->places[tensor];
+		const struct tensor_place *place = &network->places[tensor];
 		if (!place->there)
 			continue;
 		MPSMatrix *matrix = sluice__mps_matrix_own(GATES * place->rows, place->columns, type);
@@ -86,7 +86,7 @@ static sluice_status list_make(const struct course *course, MPSMatrix **list, en
 	return SLUICE_OK;
 }
 
-sluice_status sluice__mps_array_make(const struct course *course, MPSMatrix **out, enum role role, MPSDataType type,
+sluice_status sluice__mps_array_make(const struct network *network, MPSMatrix **out, enum role role, MPSDataType type,
 				     uint64_t owner)
 {
 	MPSMatrix *list[TENSORS];
@@ -95,7 +95,7 @@ sluice_status sluice__mps_array_make(const struct course *course, MPSMatrix **ou
 		return MPS_INVALID("the array for the matrices is NULL, expected room for %d", TENSORS);
 	if (type != MPSDataTypeFloat32 && type != MPSDataTypeFloat16)
 		return MPS_INVALID("dataType is %s, expected Float32 or Float16", sluice__mps_type_text(type, text));
-	MPS_TRY(list_make(course, list, role, type, owner));
+	MPS_TRY(list_make(network, list, role, type, owner));
 	for (int each = 0; each < TENSORS; each++)
 		out[each] = list[each];
 	return SLUICE_OK;
@@ -137,7 +137,7 @@ struct block {
 	int gate;
 };
 
-static sluice_status block_find(const struct course *course, MPSRNNMatrixId id, struct block *out)
+static sluice_status block_find(const struct network *network, MPSRNNMatrixId id, struct block *out)
 {
 	enum { FIRST = MPSRNNMatrixIdLSTMInputGateInputWeights, LAST = MPSRNNMatrixIdLSTMOutputGateBiasTerms };
 	static const enum tensor tensors[] = {TENSOR_INPUT, TENSOR_RECURRENT, TENSOR_MEMORY, TENSOR_BIAS};
@@ -145,7 +145,7 @@ static sluice_status block_find(const struct course *course, MPSRNNMatrixId id, 
 		return MPS_INVALID("matrixId is %d, expected one of the LSTM, %d to %d", (int)id, FIRST, LAST);
 	out->gate = ((int)id - FIRST) / TENSORS;
 	out->tensor = tensors[((int)id - FIRST) % TENSORS];
-	if (!course->places[out->tensor].there || sluice__mps_tensor_absent(course, out->tensor, out->gate))
+	if (!network->places[out->tensor].there || sluice__mps_tensor_absent(network, out->tensor, out->gate))
 		return MPS_INVALID("matrixId is %d, which the layer has not: its source was NULL", (int)id);
 	return SLUICE_OK;
 }
@@ -173,10 +173,10 @@ static struct line corner(const MPSMatrix *matrix, MTLOrigin origin)
 	return (struct line){at + origin.x * sluice__number_bytes(type), type, 1};
 }
 
-static sluice_status copy_make(const struct course *course, const struct block *block, MPSMatrix *weights,
+static sluice_status copy_make(const struct network *network, const struct block *block, MPSMatrix *weights,
 			       MPSMatrix *matrix, int out, MTLOrigin origin, struct copy *copy)
 {
-	const struct tensor_place *place = &course->places[block->tensor];
+	const struct tensor_place *place = &network->places[block->tensor];
 	copy->rows = place->rows;
 	copy->columns = place->columns;
 	MPS_TRY(room_check(copy, matrix, origin));
@@ -201,22 +201,22 @@ int MPSRNNMatrixTrainingLayer_encodeCopyWeights(MPSRNNMatrixTrainingLayer *layer
 	size_t index = 0;
 	if (!layer)
 		return MPS_INVALID("layer is NULL, expected a layer");
-	const struct course *course = layer->course;
+	const struct network *network = layer->network;
 	MPS_TRY(sluice__mps_encodable(commandBuffer));
-	MPS_TRY(sluice__mps_array_check(course, "weights", weights, ROLE_NONE, commandBuffer));
-	MPS_TRY(block_find(course, matrixId, &block));
+	MPS_TRY(sluice__mps_array_check(network, "weights", weights, ROLE_NONE, commandBuffer));
+	MPS_TRY(block_find(network, matrixId, &block));
 	for (int tensor = 0; tensor < (int)block.tensor; tensor++)
-		index += course->places[tensor].there ? 1 : 0;
+		index += network->places[tensor].there ? 1 : 0;
 	struct copy *copy = sluice__object_allocate(1, sizeof *copy);
 	if (!copy)
 		return SLUICE_OUT_OF_MEMORY;
 	const sluice_status status =
-		copy_make(course, &block, weights[index], matrix, copyFromWeightsToMatrix, matrixOffset, copy);
+		copy_make(network, &block, weights[index], matrix, copyFromWeightsToMatrix, matrixOffset, copy);
 	if (status != SLUICE_OK) {
 		free(copy);
 		return status;
 	}
-	for (size_t each = 0; copyFromWeightsToMatrix && each < sluice__mps_tensors(course); each++)
+	for (size_t each = 0; copyFromWeightsToMatrix && each < sluice__mps_tensors(network); each++)
 		weights[each]->readCount -= weights[each]->owner ? 1 : 0;
 	sluice__mps_encode(commandBuffer, &copy->command);
 	return SLUICE_OK;
