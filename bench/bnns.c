@@ -17,6 +17,7 @@ struct facade {
 	BNNSFilterParameters filter;
 	void *cache;
 	size_t capacity;
+	int constant; /* weights are promised not to change */
 };
 
 static void point(BNNSNDArrayDescriptor *descriptor, const float *data)
@@ -58,7 +59,7 @@ static sluice_status point_weights(const struct bench *bench, const float *block
 	return SLUICE_OK;
 }
 
-static sluice_status facade_create(struct bench *bench, const struct pass *pass, int threads, struct facade *out)
+static sluice_status arrays_create(struct bench *bench, const struct pass *pass, struct facade *out)
 {
 	const struct sluice__problem *problem = &bench->problem;
 	const BNNSLayerParametersLSTM sizes = {.input_size = problem->inputs,
@@ -70,7 +71,8 @@ static sluice_status facade_create(struct bench *bench, const struct pass *pass,
 	const size_t rows = problem->steps * problem->batch;
 	size_t parameters;
 
-	*out = (struct facade){.layer = sizes, .deltas = sizes, .filter = {.n_threads = (size_t)threads}};
+	out->layer = out->deltas = sizes;
+	out->filter.n_threads = 1;
 	float *x = bench_random(bench, "x", rows * problem->inputs), *y = bench_take(bench, rows * bench->outputs, 4);
 	if (!x || !y)
 		return SLUICE_OUT_OF_MEMORY;
@@ -89,6 +91,16 @@ static sluice_status facade_create(struct bench *bench, const struct pass *pass,
 	return point_weights(bench, gradients, &out->deltas);
 }
 
+static sluice_status facade_create(struct bench *bench, const struct pass *pass, void *argument)
+{
+	struct facade *facade = argument;
+	sluice_status status = arrays_create(bench, pass, facade);
+
+	if (status == SLUICE_OK && sluice_bnns_weights_constant(&facade->layer, facade->constant) != 0)
+		status = SLUICE_INTERNAL;
+	return status;
+}
+
 static int facade_run(void *argument)
 {
 	struct facade *facade = argument;
@@ -101,48 +113,31 @@ static int facade_run(void *argument)
 	return result;
 }
 
-static sluice_status measure(const char *problem, int backward, int constant, int threads, double seconds)
+static void facade_destroy(void *argument)
 {
-	struct bench bench;
-	struct pass pass;
-	struct facade facade;
-	struct pair pair;
-	sluice_status status = bench_create(problem, 0, backward, threads, &bench);
+	struct facade *facade = argument;
 
-	if (status == SLUICE_OK)
-		status = pass_create(&bench, backward, &pass);
-	if (status == SLUICE_OK)
-		status = facade_create(&bench, &pass, threads, &facade);
-	if (status == SLUICE_OK && sluice_bnns_weights_constant(&facade.layer, constant) != 0)
-		status = SLUICE_INTERNAL;
-	if (status == SLUICE_OK) {
-		const struct sluice__candidate measured = {.run = facade_run, .argument = &facade};
-		const struct sluice__candidate reference = {.run = pass_run, .argument = &pass};
-
-		status = pair_measure(&measured, &reference, seconds, &pair) ? SLUICE_INTERNAL : SLUICE_OK;
-	}
-	if (status == SLUICE_OK)
-		printf("| %s | %s | %s | %d | %.1f | %.1f | %.3f | %s |\n", problem,
-		       backward ? "forward+backward" : "forward", constant ? "promised" : "compared", threads,
-		       1e6 * pair.measured, 1e6 * pair.reference, pair.ratio, sluice_plan_kernels(bench.plan));
-	if (status == SLUICE_OK)
-		sluice_bnns_weights_constant(&facade.layer, 0);
-	bench_destroy(&bench);
-	return status;
+	if (facade->constant)
+		sluice_bnns_weights_constant(&facade->layer, 0);
 }
 
 int main(int argc, char **argv)
 {
+	static const char *const words[] = {"compared | 1", "promised | 1"};
 	const int small = argc > 1 && !strcmp(argv[1], "--small");
 	const char *problem = small ? "t5n3i4h8" : argc > 1 ? argv[1] : "t25n16i128h128";
 	const double seconds = small ? 0 : 3;
 
 	puts("| problem | pass | weights | threads | us | us of the core | ratio, median of pairs | kernels |");
 	puts("|---|---|---|---|---|---|---|---|");
-	for (int k = 0; k < 4; k++)
-		if (measure(problem, k / 2, k % 2, 1, seconds) != SLUICE_OK) {
+	for (int k = 0; k < 4; k++) {
+		struct facade facade = {.constant = k % 2};
+		const struct front front = {words[k % 2], facade_create, facade_run, facade_destroy, &facade};
+
+		if (front_measure(problem, k / 2, &front, seconds) != SLUICE_OK) {
 			fprintf(stderr, "bnns: %s\n", sluice_last_message());
 			return EXIT_FAILURE;
 		}
+	}
 	return EXIT_SUCCESS;
 }

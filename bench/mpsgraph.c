@@ -60,19 +60,9 @@ static MPSGraphTensor *weights(struct facade *facade, const MPSShape *shape, con
 	return MPSGraph_constantWithData_shape_dataType(facade->graph, data, shape, MPSDataTypeFloat32);
 }
 
-/* One block of parameters of the core's model, in the order i f g o, which is Apple's. */
 static const float *block_of(const struct bench *bench, const char *name)
 {
-	const float *block = sluice_model_parameters(bench->model, NULL);
-
-	for (size_t index = 0; index < sluice_model_parameter_count(bench->model); index++) {
-		sluice_parameter parameter = SLUICE_PARAMETER_INIT;
-
-		if (sluice_model_parameter(bench->model, index, &parameter) == SLUICE_OK &&
-		    !strcmp(parameter.name, name))
-			return block + parameter.offset;
-	}
-	return NULL;
+	return bench_parameter(bench, sluice_model_parameters(bench->model, NULL), name);
 }
 
 static sluice_status nodes_create(struct bench *bench, const struct pass *pass, struct facade *out)
@@ -103,11 +93,12 @@ static sluice_status nodes_create(struct bench *bench, const struct pass *pass, 
 	return status;
 }
 
-static sluice_status facade_create(struct bench *bench, const struct pass *pass, int threads, struct facade *out)
+static sluice_status facade_create(struct bench *bench, const struct pass *pass, void *argument)
 {
+	struct facade *out = argument;
 	sluice_mpsgraph_options options = SLUICE_MPSGRAPH_OPTIONS_INIT;
 
-	options.threads = threads;
+	options.threads = 1;
 	out->graph = MPSGraph_new();
 	if (!out->graph || sluice_mpsgraph_set_options(out->graph, &options) != 0)
 		return SLUICE_INTERNAL;
@@ -120,8 +111,10 @@ static sluice_status facade_create(struct bench *bench, const struct pass *pass,
 	return out->executable ? SLUICE_OK : SLUICE_INTERNAL;
 }
 
-static void facade_destroy(struct facade *facade)
+static void facade_destroy(void *argument)
 {
+	struct facade *facade = argument;
+
 	for (size_t index = 0; index < facade->feed_count; index++)
 		MPSGraphTensorData_release(facade->inputs[index]);
 	for (size_t index = 0; index < facade->target_count; index++)
@@ -139,34 +132,6 @@ static int facade_run(void *argument)
 		NULL);
 }
 
-static sluice_status measure(const char *problem, int backward, int fed, double seconds)
-{
-	const int threads = 1;
-	struct bench bench;
-	struct pass pass;
-	struct facade facade = {.fed = fed};
-	struct pair pair;
-	sluice_status status = bench_create(problem, 0, backward, threads, &bench);
-
-	if (status == SLUICE_OK)
-		status = pass_create(&bench, backward, &pass);
-	if (status == SLUICE_OK)
-		status = facade_create(&bench, &pass, threads, &facade);
-	if (status == SLUICE_OK) {
-		const struct sluice__candidate measured = {.run = facade_run, .argument = &facade};
-		const struct sluice__candidate reference = {.run = pass_run, .argument = &pass};
-
-		status = pair_measure(&measured, &reference, seconds, &pair) ? SLUICE_INTERNAL : SLUICE_OK;
-	}
-	if (status == SLUICE_OK)
-		printf("| %s | %s | %s | %.1f | %.1f | %.3f | %s |\n", problem,
-		       backward ? "forward+backward" : "forward", fed ? "fed" : "constant", 1e6 * pair.measured,
-		       1e6 * pair.reference, pair.ratio, sluice_plan_kernels(bench.plan));
-	facade_destroy(&facade);
-	bench_destroy(&bench);
-	return status;
-}
-
 int main(int argc, char **argv)
 {
 	const int small = argc > 1 && !strcmp(argv[1], "--small");
@@ -175,10 +140,15 @@ int main(int argc, char **argv)
 
 	puts("| problem | pass | weights | us | us of the core | ratio, median of pairs | kernels |");
 	puts("|---|---|---|---|---|---|---|");
-	for (int index = 0; index < 4; index++)
-		if (measure(problem, index / 2, index % 2, seconds) != SLUICE_OK) {
+	for (int index = 0; index < 4; index++) {
+		struct facade facade = {.fed = index % 2};
+		const struct front front = {facade.fed ? "fed" : "constant", facade_create, facade_run, facade_destroy,
+					    &facade};
+
+		if (front_measure(problem, index / 2, &front, seconds) != SLUICE_OK) {
 			fprintf(stderr, "mpsgraph: %s; %s\n", sluice_mpsgraph_last_message(), sluice_last_message());
 			return EXIT_FAILURE;
 		}
+	}
 	return EXIT_SUCCESS;
 }

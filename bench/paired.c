@@ -4,6 +4,7 @@
  */
 #include "paired.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "check/data.h"
@@ -85,6 +86,18 @@ float *bench_random(struct bench *bench, const char *name, size_t count)
 	if (array)
 		sluice__data_fill(1, name, 1, count, array);
 	return array;
+}
+
+float *bench_parameter(const struct bench *bench, float *block, const char *name)
+{
+	for (size_t index = 0; index < sluice_model_parameter_count(bench->model); index++) {
+		sluice_parameter parameter = SLUICE_PARAMETER_INIT;
+
+		if (sluice_model_parameter(bench->model, index, &parameter) == SLUICE_OK &&
+		    !strcmp(parameter.name, name))
+			return block + parameter.offset;
+	}
+	return NULL;
 }
 
 /* ----------------------------------------------------------------------------------------------------- passes ---- */
@@ -204,5 +217,33 @@ int pair_measure(const struct sluice__candidate *measured, const struct sluice__
 	out->reference = median(times[1], round);
 	out->ratio = median(ratios, round);
 	out->rounds = round;
+	return status;
+}
+
+/* ----------------------------------------------------------------------------------------------------- fronts ---- */
+
+sluice_status front_measure(const char *problem, int backward, const struct front *front, double seconds)
+{
+	struct bench bench;
+	struct pass pass;
+	struct pair pair;
+	sluice_status status = bench_create(problem, 0, backward, 1, &bench);
+
+	if (status == SLUICE_OK)
+		status = pass_create(&bench, backward, &pass);
+	if (status == SLUICE_OK)
+		status = front->create(&bench, &pass, front->facade);
+	if (status == SLUICE_OK) {
+		const struct sluice__candidate measured = {.run = front->run, .argument = front->facade};
+		const struct sluice__candidate reference = {.run = pass_run, .argument = &pass};
+
+		status = pair_measure(&measured, &reference, seconds, &pair) ? SLUICE_INTERNAL : SLUICE_OK;
+	}
+	if (status == SLUICE_OK)
+		printf("| %s | %s | %s | %.1f | %.1f | %.3f | %s |\n", problem,
+		       backward ? "forward+backward" : "forward", front->words, 1e6 * pair.measured,
+		       1e6 * pair.reference, pair.ratio, sluice_plan_kernels(bench.plan));
+	front->destroy(front->facade);
+	bench_destroy(&bench);
 	return status;
 }

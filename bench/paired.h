@@ -55,6 +55,22 @@ struct pair {
 	size_t rounds;
 };
 
+/* A front end's way to do what a pass does. create may leave things half-made: destroy is called in any case. */
+struct front {
+	const char *words; /* what is special about it: cells of the table between the pass and the times */
+	sluice_status (*create)(struct bench *bench, const struct pass *pass, void *facade);
+	int (*run)(void *facade);
+	void (*destroy)(void *facade);
+	void *facade; /* zeroed by the caller */
+};
+
+/* Measures one against the core with one thread, and prints a row of a table:
+ * problem, pass, words, us, us of the core, ratio, kernels. */
+sluice_status front_measure(const char *problem, int backward, const struct front *front, double seconds);
+
+/* One block of the parameters of the bench's model, or of `block` laid out like them; NULL if there is none. */
+float *bench_parameter(const struct bench *bench, float *block, const char *name);
+
 /* Times the two in turns, the first of a round being the second of the next. Returns what a call gave up with. */
 int pair_measure(const struct sluice__candidate *measured, const struct sluice__candidate *reference, double seconds,
 		 struct pair *out);
