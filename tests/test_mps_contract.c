@@ -281,6 +281,138 @@ static void test_calls_are_done_in_order(void **unused)
 	rnn_job_destroy(&job);
 }
 
+/* ----------------------------------------------------------------------------------------------- read counts ---- */
+
+static void assert_used_up(int status)
+{
+	assert_int_not_equal(status, 0);
+	assert_non_null(strstr(sluice_mps_last_message(), "is temporary and its read count is 0"));
+}
+
+/* A temporary state can be read as often as its count says; encodes that are refused do not count. */
+static void test_states_are_used_up(void **unused)
+{
+	(void)unused;
+	struct rnn_job job;
+	struct rnn_work work;
+	MPSRNNRecurrentMatrixState *first, *second;
+	MPSCommandBuffer *buffer = rnn_buffer();
+
+	rnn_job_create(RNN_JOB_SEQUENCE, 80, &job);
+	rnn_work_create(&job, 80, &work);
+	MPSRNNMatrixInferenceLayer_setRecurrentOutputIsTemporary(job.layer, 1);
+#define ENCODE(y, from, to)                                                                                           \
+	MPSRNNMatrixInferenceLayer_encodeSequence(job.layer, buffer, work.x_list, NULL, y, NULL, RNN_JOB_STEPS, from, \
+						  to)
+	assert_mps(ENCODE(work.y_list, NULL, &first) == 0);
+	assert_int_not_equal(ENCODE(NULL, first, NULL), 0);
+	assert_int_equal(MPSRNNRecurrentMatrixState_readCount(first), 1);
+	MPSRNNRecurrentMatrixState_setReadCount(first, 2);
+	for (size_t left = 2; left-- > 0;) {
+		assert_mps(ENCODE(work.y_list, first, NULL) == 0);
+		assert_int_equal(MPSRNNRecurrentMatrixState_readCount(first), left);
+	}
+	assert_used_up(ENCODE(work.y_list, first, NULL));
+	/* Others have no count. */
+	MPSRNNMatrixInferenceLayer_setRecurrentOutputIsTemporary(job.layer, 0);
+	assert_mps(ENCODE(work.y_list, NULL, &second) == 0);
+	MPSRNNRecurrentMatrixState_setReadCount(second, 5);
+	assert_int_equal(MPSRNNRecurrentMatrixState_readCount(second), 0);
+	assert_mps(ENCODE(work.y_list, second, NULL) == 0);
+	assert_mps(ENCODE(work.y_list, second, NULL) == 0);
+#undef ENCODE
+	rnn_commit(buffer);
+	MPSRNNRecurrentMatrixState_release(first);
+	MPSRNNRecurrentMatrixState_release(second);
+	rnn_work_destroy(&job, &work);
+	rnn_job_destroy(&job);
+}
+
+static void test_image_states_are_used_up(void **unused)
+{
+	(void)unused;
+	struct rnn_job job;
+	struct rnn_work work;
+	MPSRNNRecurrentImageState *state;
+	MPSCommandBuffer *buffer = rnn_buffer();
+
+	rnn_job_create(RNN_JOB_IMAGES, 81, &job);
+	rnn_work_create(&job, 81, &work);
+	MPSRNNImageInferenceLayer_setRecurrentOutputIsTemporary(job.layer, 1);
+#define ENCODE(from, to) \
+	MPSRNNImageInferenceLayer_encodeSequence(job.layer, buffer, work.image_x, work.image_y, RNN_JOB_STEPS, from, to)
+	assert_mps(ENCODE(NULL, &state) == 0);
+	assert_true(MPSRNNRecurrentImageState_isTemporary(state));
+	assert_int_equal(MPSRNNRecurrentImageState_readCount(state), 1);
+	assert_mps(ENCODE(state, NULL) == 0);
+	assert_null(MPSRNNRecurrentImageState_getMemoryCellImageForLayerIndex(state, 0));
+	assert_used_up(ENCODE(state, NULL));
+	MPSRNNRecurrentImageState_setReadCount(state, 1);
+	assert_mps(ENCODE(state, NULL) == 0);
+#undef ENCODE
+	rnn_commit(buffer);
+	MPSRNNRecurrentImageState_release(state);
+	rnn_work_destroy(&job, &work);
+	rnn_job_destroy(&job);
+}
+
+/* Training states by gradient calls, temporary gradients by copies out of them. */
+static void test_training_is_used_up(void **unused)
+{
+	(void)unused;
+	const MTLOrigin origin = {0, 0, 0};
+	uint64_t seed = 82;
+	struct rnn_job job;
+	struct rnn_work work;
+	MPSMatrix *gradients[RNN_JOB_WEIGHTS];
+	MPSCommandBuffer *buffer = rnn_buffer();
+
+	rnn_job_create(RNN_JOB_TRAINING, seed, &job);
+	while (!job.net.layers[0].sources[RNN_RECURRENT][RNN_I].present) {
+		rnn_job_destroy(&job);
+		rnn_job_create(RNN_JOB_TRAINING, ++seed, &job);
+	}
+	rnn_work_create(&job, seed, &work);
+	assert_mps(MPSRNNMatrixTrainingLayer_createTemporaryWeightGradientMatrices_dataType_commandBuffer(
+			   job.layer, gradients, MPSDataTypeFloat32, buffer) == 0);
+	MPSRNNMatrixTrainingLayer_setTrainingStateIsTemporary(job.layer, 1);
+	assert_mps(MPSRNNMatrixTrainingLayer_encodeForwardSequence(job.layer, buffer, work.x_list, NULL, work.y_list,
+								   NULL, RNN_JOB_STEPS, work.training, NULL, NULL,
+								   job.weights) == 0);
+#define BACK()                                                                                                      \
+	MPSRNNMatrixTrainingLayer_encodeGradientSequence(job.layer, buffer, work.x_list, NULL, work.dy_list, NULL,  \
+							 NULL, NULL, gradients, RNN_JOB_STEPS, work.training, NULL, \
+							 NULL, job.weights)
+	assert_mps(BACK() == 0);
+	for (size_t t = 0; t < RNN_JOB_STEPS; t++)
+		assert_int_equal(MPSRNNMatrixTrainingState_readCount(work.training[t]), 0);
+	assert_used_up(BACK());
+#undef BACK
+	/* A copy into the array reads nothing of it, one out of it does. */
+#define COPY(out)                                                                 \
+	MPSRNNMatrixTrainingLayer_encodeCopyWeights(job.layer, buffer, gradients, \
+						    MPSRNNMatrixIdLSTMInputGateRecurrentWeights, square, out, origin)
+	MPSMatrixDescriptor *descriptor = MPSMatrixDescriptor_matrixDescriptorWithRows_columns_rowBytes_dataType(
+		job.outputs, job.outputs, 4 * job.outputs, MPSDataTypeFloat32);
+	MPSMatrix *square = MPSMatrix_initWithDevice_descriptor(NULL, descriptor);
+
+	assert_mps(COPY(0) == 0);
+	for (size_t k = 0; k < RNN_JOB_WEIGHTS && gradients[k]; k++)
+		assert_int_equal(MPSMatrix_readCount(gradients[k]), 1);
+	assert_mps(COPY(1) == 0);
+	for (size_t k = 0; k < RNN_JOB_WEIGHTS && gradients[k]; k++)
+		assert_int_equal(MPSMatrix_readCount(gradients[k]), 0);
+	assert_used_up(COPY(1));
+#undef COPY
+	rnn_commit(buffer);
+	for (size_t k = 0; k < RNN_JOB_WEIGHTS; k++)
+		MPSMatrix_release(gradients[k]);
+	MPSMatrix_release(square);
+	MPSMatrixDescriptor_release(descriptor);
+	rnn_work_destroy(&job, &work);
+	rnn_job_destroy(&job);
+}
+
 /* --------------------------------------------------------------------------------------------------- threads ---- */
 
 enum { THREADS = 4, ROUNDS = 30 };
@@ -385,6 +517,9 @@ int main(void)
 		cmocka_unit_test(test_buffers_retain),
 		cmocka_unit_test(test_data_are_read_at_commit),
 		cmocka_unit_test(test_calls_are_done_in_order),
+		cmocka_unit_test(test_states_are_used_up),
+		cmocka_unit_test(test_image_states_are_used_up),
+		cmocka_unit_test(test_training_is_used_up),
 		cmocka_unit_test(test_threads_share_a_layer),
 		cmocka_unit_test(test_waiting),
 	};
