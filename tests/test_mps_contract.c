@@ -356,6 +356,52 @@ static void test_image_states_are_used_up(void **unused)
 	rnn_job_destroy(&job);
 }
 
+/* What a forward call started from may be something else when its gradients are computed: they are those of what it
+ * was. */
+static void test_start_may_change(void **unused)
+{
+	(void)unused;
+	for (int kind = RNN_JOB_TRAINING; kind <= RNN_JOB_BY_STEPS; kind++) {
+		float *expected = NULL;
+		struct rnn_job job;
+		struct rnn_work work;
+
+		rnn_job_create((enum rnn_kind)kind, 85, &job);
+		rnn_work_create(&job, 85, &work);
+		for (int changes = 0; changes < 2; changes++) {
+			MPSRNNRecurrentMatrixState *start = sluice_mps_matrix_state(job.layer, RNN_JOB_ROWS);
+			MPSMatrix *h = MPSRNNRecurrentMatrixState_getRecurrentOutputMatrixForLayerIndex(start, 0);
+			MPSMatrix *c = MPSRNNRecurrentMatrixState_getMemoryCellMatrixForLayerIndex(start, 0);
+			const size_t count = RNN_JOB_ROWS * job.outputs;
+
+			for (size_t k = 0; k < count; k++)
+				((float *)MPSMatrix_data(h))[k] = ((float *)MPSMatrix_data(c))[k] = 0.25f;
+			rnn_work_release_states(&job, &work);
+			MPSCommandBuffer *buffer = rnn_buffer();
+
+			assert_mps(MPSRNNMatrixTrainingLayer_encodeForwardSequence(
+					   job.layer, buffer, work.x_list, NULL, work.y_list, NULL, RNN_JOB_STEPS,
+					   work.training, start, NULL, job.weights) == 0);
+			rnn_commit(buffer);
+			for (size_t k = 0; k < count && changes; k++)
+				((float *)MPSMatrix_data(h))[k] = ((float *)MPSMatrix_data(c))[k] = (float)NAN;
+			buffer = rnn_buffer();
+			assert_mps(MPSRNNMatrixTrainingLayer_encodeGradientSequence(
+					   job.layer, buffer, work.x_list, NULL, work.dy_list, NULL, work.dx_list, NULL,
+					   work.gradients, RNN_JOB_STEPS, work.training, NULL,
+					   (MPSRNNRecurrentMatrixState **)work.outgoing, job.weights) == 0);
+			rnn_commit(buffer);
+			if (!expected)
+				expected = rnn_work_results(&work);
+			assert_true(rnn_work_same(&work, expected));
+			MPSRNNRecurrentMatrixState_release(start);
+		}
+		free(expected);
+		rnn_work_destroy(&job, &work);
+		rnn_job_destroy(&job);
+	}
+}
+
 /* Training states by gradient calls, temporary gradients by copies out of them. */
 static void test_training_is_used_up(void **unused)
 {
@@ -520,6 +566,7 @@ int main(void)
 		cmocka_unit_test(test_states_are_used_up),
 		cmocka_unit_test(test_image_states_are_used_up),
 		cmocka_unit_test(test_training_is_used_up),
+		cmocka_unit_test(test_start_may_change),
 		cmocka_unit_test(test_threads_share_a_layer),
 		cmocka_unit_test(test_waiting),
 	};

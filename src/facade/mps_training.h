@@ -59,7 +59,7 @@ struct record {
 	size_t steps, batch;
 	size_t *batch_sizes;     /* [steps] */
 	int falls;               /* some are below batch */
-	struct recurrent *start; /* NULL: from zeros */
+	struct recurrent *start; /* a copy of what it started from; NULL: zeros */
 	int written;             /* the forward call was done */
 	void *tape;
 	size_t tape_bytes;

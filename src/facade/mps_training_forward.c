@@ -38,11 +38,21 @@ static sluice_status runner_run(const struct training_call *call, struct runner 
 	return SLUICE_OK;
 }
 
+/* What the call starts from may be something else when its gradients are computed. */
+static void start_keep(const struct training_call *call)
+{
+	const struct recurrent *kept = call->record ? call->record->start : NULL;
+	for (size_t part = 0; kept && part < 2; part++)
+		memcpy(kept->data[part], call->start->data[part],
+		       call->batch * call->network->hidden * sizeof *kept->data[part]);
+}
+
 static sluice_status forward_run(struct command *command)
 {
 	const struct training_call *call = (const struct training_call *)command;
 	struct runner *runner;
 	MPS_TRY(sluice__mps_runner_take(call->network, call->steps, call->batch, &runner));
+	start_keep(call);
 	const sluice_status status = runner_run(call, runner);
 	sluice__mps_runner_give(call->network, runner);
 	if (call->record)
@@ -82,8 +92,11 @@ static sluice_status record_make(const struct training_request *request, struct 
 	memcpy(record->batch_sizes, call->batch_sizes, call->steps * sizeof *record->batch_sizes);
 	record->batch = call->batch;
 	record->falls = call->falls;
-	record->start = sluice__object_retain(request->start);
-	return SLUICE_OK;
+	if (!request->start)
+		return SLUICE_OK;
+	const struct recurrent_shape shape = {.layers = 1, .channels = &call->network->hidden, .rows = call->batch};
+	record->start = sluice__mps_recurrent(&shape, MEANING_STATE, 0);
+	return record->start ? SLUICE_OK : SLUICE_OUT_OF_MEMORY;
 }
 
 static void training_states_release(MPSRNNMatrixTrainingState **states, size_t count)
