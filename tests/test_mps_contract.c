@@ -17,11 +17,11 @@
 
 /* -------------------------------------------------------------------------------------------------- counting ---- */
 
+#ifdef SLUICE_TEST_WRAPPED
 static atomic_size_t allocations, releases;
 /* Allocations from now on until one fails; 0: none does. */
 static atomic_size_t fails_in;
 
-#ifdef SLUICE_TEST_WRAPPED
 static int fails_now(void)
 {
 	atomic_fetch_add(&allocations, (size_t)1);
@@ -61,12 +61,12 @@ void __wrap_free(void *block)
 	atomic_fetch_add(&releases, (size_t)(block != NULL));
 	__real_free(block);
 }
-#endif
 
 static size_t live(void)
 {
 	return atomic_load(&allocations) - atomic_load(&releases);
 }
+#endif
 
 /* ---------------------------------------------------------------------------------------------------- memory ---- */
 

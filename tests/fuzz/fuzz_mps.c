@@ -310,9 +310,11 @@ static MPSMatrix *draw_matrix(struct scene *scene, size_t rows, size_t columns)
 					    MPSDataTypeBFloat16};
 	struct input *input = &scene->input;
 	const MPSDataType type = types[next(input) % 4];
-	const size_t element = type == MPSDataTypeFloat32 ? 4 : 2, gap = odd(input) ? (size_t)1 : next(input) % 2 * element;
+	const size_t element = type == MPSDataTypeFloat32 ? 4 : 2,
+		     gap = odd(input) ? (size_t)1 : next(input) % 2 * element;
 	const size_t row_bytes = columns * element + gap, matrix_bytes = row_bytes * (rows + next(input) % 2);
-	const size_t matrices = odd(input) ? strange(input) : 1 + next(input) % 2, offset = next(input) % 3 * element;
+	const size_t matrices = odd(input) ? strange(input) : (size_t)1 + next(input) % 2,
+		     offset = next(input) % 3 * element;
 	MPSMatrixDescriptor *descriptor =
 		made(MPSMatrixDescriptor_matrixDescriptorWithRows_columns_matrices_rowBytes_matrixBytes_dataType(
 			rows, columns, matrices, row_bytes, matrix_bytes, type));
