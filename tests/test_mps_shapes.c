@@ -111,16 +111,17 @@ static void test_overlaps(void **unused)
 
 enum { SHAPES = 20, MOST = SHAPES };
 
-/* One step of `rows` rows, or one image of that height. */
+/* One step of so many rows, or one image of a size that this is a number of. */
 static void shape_run(struct rnn_job *job, float *x, float *y, size_t rows)
 {
 	MPSCommandBuffer *buffer = rnn_buffer();
 
 	if (job->kind == RNN_JOB_IMAGES) {
-		MPSImageDescriptor *in = MPSImageDescriptor_imageDescriptor(MPSImageFeatureChannelFormatFloat32, 3,
-									    rows, job->inputs, 1, 0);
-		MPSImageDescriptor *out = MPSImageDescriptor_imageDescriptor(MPSImageFeatureChannelFormatFloat32, 3,
-									     rows, job->outputs, 1, 0);
+		const size_t width = 1 + rows % 5, height = 1 + rows / 5;
+		MPSImageDescriptor *in = MPSImageDescriptor_imageDescriptor(MPSImageFeatureChannelFormatFloat32, width,
+									    height, job->inputs, 1, 0);
+		MPSImageDescriptor *out = MPSImageDescriptor_imageDescriptor(MPSImageFeatureChannelFormatFloat32, width,
+									     height, job->outputs, 1, 0);
 		MPSImage *source = sluice_mps_image(x, 0, 0, in), *result = sluice_mps_image(y, 0, 0, out);
 
 		assert_mps(MPSRNNImageInferenceLayer_encodeSequence(job->layer, buffer, &source, &result, 1, NULL,
