@@ -131,7 +131,7 @@ struct cpu_plan {
 	size_t panel_bytes; /* of one weight in a panel */
 	bool widens_data;   /* the user's data are of another type than real */
 	bool images;
-	bool restores;      /* backward does not find reals of all it needs on the tape */
+	bool restores; /* backward does not find reals of all it needs on the tape */
 	void *packed;
 	size_t packed_bytes;
 	struct workspace_map map;
