@@ -5,13 +5,13 @@
 
 /* The points of some strips, [point][tile][depth], of which these channels begin at `column`. */
 static void expand_strips(const struct sluice__kernels *kernels, const struct tiling *tiling,
-			  const struct origin *origin, enum sluice__winograd kind, struct sluice__range strips,
-			  size_t depth, size_t column, real *to)
+			  const struct origin *origin, struct sluice__range strips, size_t depth, size_t column,
+			  real *to)
 {
 	const size_t tiles = (strips.last - strips.first) * tiling->across;
 	struct sluice__expand job = {
 		.side = tiling->side,
-		.kind = kind,
+		.kind = SLUICE__WINOGRAD_IMAGE,
 		.vectors = origin->channels / kernels->lanes,
 		.height = origin->from.height,
 		.width = origin->from.width,
@@ -99,11 +99,11 @@ static void expand_inputs(const struct strip *strip, const struct tiling *tiling
 		const struct rows *x = &moment->input[each];
 		const struct origin origin =
 			origin_of(&layer->input, layer->from, x->at, x->row, packed->segment[each].width);
-		expand_strips(&pass->plan->kernels, tiling, &origin, SLUICE__WINOGRAD_IMAGE, strips, depth, column, to);
+		expand_strips(&pass->plan->kernels, tiling, &origin, strips, depth, column, to);
 		column += origin.channels;
 	}
 	const struct origin origin = origin_of(&layer->recurrent, layer->image, h->at, h->row, packed->out);
-	expand_strips(&pass->plan->kernels, tiling, &origin, SLUICE__WINOGRAD_IMAGE, strips, depth, column, to);
+	expand_strips(&pass->plan->kernels, tiling, &origin, strips, depth, column, to);
 }
 
 void sluice__winograd_step(const struct strip *strip, const struct rows *h, const struct moment *moment,
@@ -173,7 +173,7 @@ void sluice__winograd_back(const struct pass *pass, const struct winograd_back *
 	for (size_t first = own.first; first < own.last; first += most) {
 		const struct sluice__range part = block_of(own, first, most);
 		const size_t tiles = (part.last - part.first) * tiling.across;
-		expand_strips(kernels, &tiling, &origin, SLUICE__WINOGRAD_IMAGE, part, depth, 0, seen);
+		expand_strips(kernels, &tiling, &origin, part, depth, 0, seen);
 		for (size_t each = 0; each < back->targets; each++) {
 			const struct winograd_target *target = &back->target[each];
 			for (size_t column = 0; column < target->width; column += full) {
