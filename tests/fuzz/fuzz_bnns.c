@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include "input.h"
 #include "sluice/bnns.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
@@ -19,11 +20,6 @@ enum { DESCRIPTORS = 26, OUTPUTS = 3, OUTPUTS_END = 6, SIDES = 2 };
 enum { MOST_INPUTS = 4, MOST_HIDDEN = 4, MOST_BATCH = 3, MOST_LAYERS = 2, MOST_STEPS = 4, MOST_STRIDE = 12 };
 enum { REGION = 4 * MOST_STRIDE * 2 * MOST_HIDDEN * MOST_HIDDEN * 2 * MOST_LAYERS + 64 };
 
-struct input {
-	const uint8_t *bytes;
-	size_t size;
-};
-
 struct scene {
 	unsigned char *regions; /* [SIDES][DESCRIPTORS][REGION] */
 	unsigned char *before;
@@ -32,14 +28,6 @@ struct scene {
 	uint32_t sequence[MOST_STEPS];
 	int aliased; /* an array lies in the memory of another */
 };
-
-static uint8_t next(struct input *input)
-{
-	if (!input->size)
-		return 0;
-	input->size--;
-	return *input->bytes++;
-}
 
 /* One choice in sixteen is an odd one. */
 static int odd(struct input *input)

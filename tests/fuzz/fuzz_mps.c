@@ -8,24 +8,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include "input.h"
 #include "sluice/mps.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 enum { GATES = 4, PARTS = 3, LAYERS = 3, STEPS = 4, OBJECTS = 64, NUMBERS = 8192, ENCODES = 4 };
-
-struct input {
-	const uint8_t *bytes;
-	size_t size;
-};
-
-static uint8_t next(struct input *input)
-{
-	if (!input->size)
-		return 0;
-	input->size--;
-	return *input->bytes++;
-}
 
 /* One choice in thirty-two is an odd one. */
 static int odd(struct input *input)

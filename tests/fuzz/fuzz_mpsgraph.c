@@ -8,16 +8,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include "input.h"
 #include "sluice/mpsgraph.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 enum { MOST_TENSORS = 96, MOST_NODES = 24, MOST_ELEMENTS = 4096, MOST_TARGETS = 3 };
-
-struct input {
-	const uint8_t *bytes;
-	size_t size;
-};
 
 struct scene {
 	struct input input;
@@ -27,14 +23,6 @@ struct scene {
 	void *memory[2 * MOST_TENSORS];
 	size_t memory_count;
 };
-
-static uint8_t next(struct input *input)
-{
-	if (!input->size)
-		return 0;
-	input->size--;
-	return *input->bytes++;
-}
 
 /* One choice in thirty-two is an odd one. */
 static int odd(struct input *input)
