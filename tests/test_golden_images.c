@@ -376,7 +376,8 @@ static void check_keras(const struct keras_case *one, enum golden_engine engine)
 		keras_kernel("kernel", k, &one->kernels[k], k ? HIDDEN : KERAS.inputs, &parts[k].input);
 		keras_kernel("recurrent_kernel", k, &one->kernels[k], HIDDEN, &parts[k].recurrent);
 		parts[k].bias = BIAS;
-		snprintf(parts[k].bias.tensor, NAME, one->no_bias ? "" : "bias.%zu", k);
+		if (!one->no_bias)
+			snprintf(parts[k].bias.tensor, NAME, "bias.%zu", k);
 	}
 	model = model_create(&KERAS, one->layers, layers);
 	check(&file, &model, &KERAS, parts, tolerance_of(&file, one->hard ? TOLERANCE_SLOPE : TOLERANCE_F64));
