@@ -123,23 +123,23 @@ void sluice__gather_columns(const struct gather *gather, const real *image, size
 
 /* --- products --- */
 
-/* Rows first .. first+count-1 of a convolution, in pieces of few taps, whose patches and panels stay in the cache. */
-static void convolve_rows(const struct sluice__kernels *kernels, const struct convolution *convolution, size_t first,
-			  size_t count, real *patches)
+/* Some rows of a convolution, in pieces of few taps, whose patches and panels stay in the cache. */
+static void convolve_rows(const struct sluice__kernels *kernels, const struct convolution *convolution,
+			  struct sluice__range rows, real *patches)
 {
 	const struct gather *gather = &convolution->gather;
 	const size_t channels = gather->channels, depth = gather->taps * channels;
 	const size_t fitting = CONVOLUTION_DEPTH / channels, most = fitting ? fitting : 1;
 	for (size_t tap = 0; tap < gather->taps; tap += most) {
 		const size_t taps = gather->taps - tap < most ? gather->taps - tap : most;
-		for (size_t row = first; row < first + count; row++)
+		for (size_t row = rows.first; row < rows.last; row++)
 			sluice__gather_columns(
 				gather, convolution->images + row / gather->places * gather->places_from * gather->row,
 				row % gather->places, tap * channels, taps * channels,
-				patches + (row - first) * taps * channels);
+				patches + (row - rows.first) * taps * channels);
 		const struct product product = {
 			.last = 1,
-			.batch = count,
+			.batch = rows.last - rows.first,
 			.a = {patches, 0, taps * channels},
 			.depth = taps * channels,
 			.width = convolution->width,
@@ -149,7 +149,7 @@ static void convolve_rows(const struct sluice__kernels *kernels, const struct co
 			.type = convolution->type,
 			.bias = convolution->bias,
 			.add = convolution->add || tap > 0,
-			.c = convolution->c + first * convolution->c_row,
+			.c = convolution->c + rows.first * convolution->c_row,
 			.c_row = convolution->c_row,
 			.c_padded = convolution->c_padded,
 		};
@@ -169,8 +169,7 @@ void sluice__convolve(const struct pass *pass, const struct convolution *convolu
 	const struct sluice__range own = sluice__share(rows, team->index, team->count);
 	real *patches = patches_of(pass, direction, team);
 	for (size_t row = own.first; row < own.last; row += CONVOLUTION_ROWS)
-		convolve_rows(&pass->plan->kernels, convolution, row,
-			      own.last - row < CONVOLUTION_ROWS ? own.last - row : CONVOLUTION_ROWS, patches);
+		convolve_rows(&pass->plan->kernels, convolution, block_of(own, row, CONVOLUTION_ROWS), patches);
 }
 
 void sluice__convolve_input(const struct strip *strip, const struct rows input[MOST_SEGMENTS], real *gates,
@@ -227,10 +226,11 @@ static struct convolution gates_of(const struct strip *strip, const struct rows 
 }
 
 struct sluice__step sluice__convolution_part(const struct packed_layer *packed, const struct sluice__step *job,
-					     size_t first, size_t rows)
+					     struct sluice__range rows)
 {
 	struct sluice__step part = *job;
-	part.rows = rows;
+	const size_t first = rows.first;
+	part.rows = rows.last - rows.first;
 	part.first = 0;
 	part.last = packed->blocks;
 	part.place = first % packed->places;
@@ -264,11 +264,11 @@ void sluice__convolve_step(const struct strip *strip, const struct rows *h, cons
 	const struct sluice__range own = sluice__share(moment->rows, team->index, team->count);
 	real *patches = patches_of(pass, strip->direction, team);
 	for (size_t row = own.first; row < own.last; row += CONVOLUTION_ROWS) {
-		const size_t rows = own.last - row < CONVOLUTION_ROWS ? own.last - row : CONVOLUTION_ROWS;
-		convolve_rows(kernels, &recurrent, row, rows, patches);
+		const struct sluice__range rows = block_of(own, row, CONVOLUTION_ROWS);
+		convolve_rows(kernels, &recurrent, rows, patches);
 		if (packed->full)
-			convolve_rows(kernels, &memory, row, rows, patches);
-		const struct sluice__step part = sluice__convolution_part(packed, job, row, rows);
+			convolve_rows(kernels, &memory, rows, patches);
+		const struct sluice__step part = sluice__convolution_part(packed, job, rows);
 		kernels->step(&part);
 	}
 }

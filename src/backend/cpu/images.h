@@ -4,6 +4,12 @@
 
 #include "backend/cpu/pass.h"
 
+/* At most so many of a thread's rows, or of its strips, from `first` on. */
+static inline struct sluice__range block_of(struct sluice__range own, size_t first, size_t most)
+{
+	return (struct sluice__range){first, own.last - first < most ? own.last : first + most};
+}
+
 /* --- convolution.c: products over images --- */
 
 /* Patches of images: for a place the channels of all the places that its taps read, zeros where they read nothing. */
@@ -94,9 +100,9 @@ void sluice__winograd_gradient(const struct pass *pass, size_t index, const stru
 void sluice__winograd_step(const struct strip *strip, const struct rows *h, const struct moment *moment,
 			   const struct sluice__step *job, const struct team *team);
 
-/* Rows first .. first+rows-1 of a step's job, with all of their units. */
+/* Some rows of a step's job, with all of their units. */
 struct sluice__step sluice__convolution_part(const struct packed_layer *packed, const struct sluice__step *job,
-					     size_t first, size_t rows);
+					     struct sluice__range rows);
 
 /* Start values of all steps: the bias plus the convolution of x, by its segments; each thread some rows. */
 void sluice__convolve_input(const struct strip *strip, const struct rows input[MOST_SEGMENTS], real *gates,

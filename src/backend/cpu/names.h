@@ -89,6 +89,7 @@
 #define sluice__winograd_joins SLUICE__REAL_NAME(sluice__winograd_joins)
 #define sluice__backward_input SLUICE__REAL_NAME(sluice__backward_input)
 #define sluice__backward_adds SLUICE__REAL_NAME(sluice__backward_adds)
+#define sluice__winograd_expand SLUICE__REAL_NAME(sluice__winograd_expand)
 #define sluice__winograd_step SLUICE__REAL_NAME(sluice__winograd_step)
 #define sluice__winograd_back SLUICE__REAL_NAME(sluice__winograd_back)
 #define sluice__winograd_gradient SLUICE__REAL_NAME(sluice__winograd_gradient)

@@ -3,29 +3,27 @@
 
 /* --- tiles --- */
 
-/* The points of some strips, [point][tile][depth], of which these channels begin at `column`. */
-static void expand_strips(const struct sluice__kernels *kernels, const struct tiling *tiling,
-			  const struct origin *origin, struct sluice__range strips, size_t depth, size_t column,
-			  real *to)
+void sluice__winograd_expand(const struct sluice__kernels *kernels, const struct tiling *tiling,
+			     enum sluice__winograd kind, const struct origin *origin, struct sluice__range strips,
+			     struct points points)
 {
-	const size_t tiles = (strips.last - strips.first) * tiling->across;
 	struct sluice__expand job = {
 		.side = tiling->side,
-		.kind = SLUICE__WINOGRAD_IMAGE,
+		.kind = kind,
 		.vectors = origin->channels / kernels->lanes,
 		.height = origin->from.height,
 		.width = origin->from.width,
 		.row = origin->row,
-		.to_point = step_of_points(tiles, depth),
+		.to = points.to,
+		.to_point = points.point_step,
 	};
-	for (size_t tile = 0; tile < tiles; tile++) {
-		const size_t strip = strips.first + tile / tiling->across;
-		job.from = origin->images + strip / tiling->down * sluice__places(origin->from) * origin->row;
-		job.y = (ptrdiff_t)(strip % tiling->down * RESULTS) - origin->top;
-		job.x = (ptrdiff_t)(tile % tiling->across * RESULTS) - origin->left;
-		job.to = to + tile * depth + column;
-		kernels->expand(&job);
-	}
+	for (size_t strip = strips.first; strip < strips.last; strip++)
+		for (size_t x = 0; x < tiling->across; x++, job.to += points.tile_step) {
+			job.from = origin->images + strip / tiling->down * sluice__places(origin->from) * origin->row;
+			job.y = (ptrdiff_t)(strip % tiling->down * RESULTS) - origin->top;
+			job.x = (ptrdiff_t)(x * RESULTS) - origin->left;
+			kernels->expand(&job);
+		}
 }
 
 /* points [point][tile][width] = [point][tile][depth] times panels [point][depth][width]. */
@@ -93,17 +91,17 @@ static void expand_inputs(const struct strip *strip, const struct tiling *tiling
 	const struct pass *pass = strip->pass;
 	const struct sluice__layer *layer = &pass->prepared->network->layers[strip->layer];
 	const struct packed_layer *packed = strip->packed;
-	const size_t depth = depth_of(packed);
-	size_t column = 0;
+	const size_t depth = depth_of(packed), tiles = (strips.last - strips.first) * tiling->across;
+	struct points points = {to, step_of_points(tiles, depth), depth};
 	for (size_t each = 0; packed->points_of_input && each < packed->segments; each++) {
 		const struct rows *x = &moment->input[each];
 		const struct origin origin =
 			origin_of(&layer->input, layer->from, x->at, x->row, packed->segment[each].width);
-		expand_strips(&pass->plan->kernels, tiling, &origin, strips, depth, column, to);
-		column += origin.channels;
+		sluice__winograd_expand(&pass->plan->kernels, tiling, SLUICE__WINOGRAD_IMAGE, &origin, strips, points);
+		points.to += origin.channels;
 	}
 	const struct origin origin = origin_of(&layer->recurrent, layer->image, h->at, h->row, packed->out);
-	expand_strips(&pass->plan->kernels, tiling, &origin, strips, depth, column, to);
+	sluice__winograd_expand(&pass->plan->kernels, tiling, SLUICE__WINOGRAD_IMAGE, &origin, strips, points);
 }
 
 void sluice__winograd_step(const struct strip *strip, const struct rows *h, const struct moment *moment,
@@ -127,11 +125,10 @@ void sluice__winograd_step(const struct strip *strip, const struct rows *h, cons
 	     *products = seen + points * step_of_points(most * tiling.across, depth);
 	for (size_t first = own.first; first < own.last; first += most) {
 		const struct sluice__range part = block_of(own, first, most);
-		const size_t row = row_of_strip(&tiling, part.first);
+		const struct sluice__range rows = {row_of_strip(&tiling, part.first), row_of_strip(&tiling, part.last)};
 		const size_t tiles = (part.last - part.first) * tiling.across;
-		struct sluice__step step =
-			sluice__convolution_part(packed, job, row, row_of_strip(&tiling, part.last) - row);
-		step.start = start + row * gates_row;
+		struct sluice__step step = sluice__convolution_part(packed, job, rows);
+		step.start = start + rows.first * gates_row;
 		step.start_row = gates_row;
 		expand_inputs(strip, &tiling, h, moment, part, seen);
 		for (size_t block = 0; block < packed->blocks; block++) {
@@ -173,7 +170,8 @@ void sluice__winograd_back(const struct pass *pass, const struct winograd_back *
 	for (size_t first = own.first; first < own.last; first += most) {
 		const struct sluice__range part = block_of(own, first, most);
 		const size_t tiles = (part.last - part.first) * tiling.across;
-		expand_strips(kernels, &tiling, &origin, part, depth, 0, seen);
+		sluice__winograd_expand(kernels, &tiling, SLUICE__WINOGRAD_IMAGE, &origin, part,
+					(struct points){seen, step_of_points(tiles, depth), depth});
 		for (size_t each = 0; each < back->targets; each++) {
 			const struct winograd_target *target = &back->target[each];
 			for (size_t column = 0; column < target->width; column += full) {

@@ -67,16 +67,21 @@ struct origin {
 	ptrdiff_t top, left;
 };
 
+/* Where points go: element `point` of tile `tile` at to + point * point_step + tile * tile_step. */
+struct points {
+	real *to;
+	size_t point_step, tile_step;
+};
+
+/* The points of all tiles of some strips. kind: of images, or of results. */
+void sluice__winograd_expand(const struct sluice__kernels *kernels, const struct tiling *tiling,
+			     enum sluice__winograd kind, const struct origin *origin, struct sluice__range strips,
+			     struct points points);
+
 static inline struct origin origin_of(const struct sluice__window *window, struct sluice__image from,
 				      const real *images, size_t row, size_t channels)
 {
 	return (struct origin){images, from, row, channels, (ptrdiff_t)window->top, (ptrdiff_t)window->left};
-}
-
-/* At most so many of a thread's strips, from `first` on. */
-static inline struct sluice__range block_of(struct sluice__range own, size_t first, size_t most)
-{
-	return (struct sluice__range){first, own.last - first < most ? own.last : first + most};
 }
 
 #endif

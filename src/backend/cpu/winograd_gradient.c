@@ -40,56 +40,30 @@ static void expand_panels(const struct gradient *gradient, struct origin origin,
 {
 	const struct sluice__kernels *kernels = &gradient->pass->plan->kernels;
 	const size_t across = gradient->tiling.across, tiles = (all.last - all.first) * across;
-	const size_t full = SLUICE__PANEL_VECTORS * kernels->lanes, channels = origin.channels;
-	struct sluice__expand job = {
-		.side = gradient->tiling.side,
-		.kind = SLUICE__WINOGRAD_IMAGE,
-		.height = origin.from.height,
-		.width = origin.from.width,
-		.row = origin.row,
-		.to_point = step_of_points(tiles, gradient->depth),
-	};
-	for (size_t done = 0, part; done < channels; done += part) {
-		const size_t panel = (column + done) / full * full, room = panel + full - column - done;
-		const size_t width = gradient->depth - panel < full ? gradient->depth - panel : full;
-		part = channels - done < room ? channels - done : room;
-		job.vectors = part / kernels->lanes;
-		for (size_t strip = strips.first; strip < strips.last; strip++)
-			for (size_t x = 0; x < across; x++) {
-				const size_t tile = (strip - all.first) * across + x;
-				job.from = origin.images +
-					   strip / gradient->tiling.down * sluice__places(origin.from) * origin.row +
-					   done;
-				job.y = (ptrdiff_t)(strip % gradient->tiling.down * RESULTS) - origin.top;
-				job.x = (ptrdiff_t)(x * RESULTS) - origin.left;
-				job.to = gradient->seen + panel * tiles + tile * width + column + done - panel;
-				kernels->expand(&job);
-			}
+	const size_t first = (strips.first - all.first) * across, full = SLUICE__PANEL_VECTORS * kernels->lanes;
+	const size_t end = column + origin.channels;
+	while (column < end) {
+		const size_t panel = column / full * full, rest = gradient->depth - panel;
+		const size_t width = rest < full ? rest : full;
+		const struct points points = {gradient->seen + panel * tiles + first * width + column - panel,
+					      step_of_points(tiles, gradient->depth), width};
+		origin.channels = end - column < panel + full - column ? end - column : panel + full - column;
+		sluice__winograd_expand(kernels, &gradient->tiling, SLUICE__WINOGRAD_IMAGE, &origin, strips, points);
+		origin.images += origin.channels;
+		column += origin.channels;
 	}
 }
 
 static void expand_da(const struct gradient *gradient, const real *da, struct sluice__range strips,
 		      struct sluice__range all)
 {
-	const struct sluice__kernels *kernels = &gradient->pass->plan->kernels;
 	const struct tiling *tiling = &gradient->tiling;
-	struct sluice__expand job = {
-		.side = tiling->side,
-		.kind = SLUICE__WINOGRAD_RESULT,
-		.vectors = gradient->gates / kernels->lanes,
-		.height = tiling->image.height,
-		.width = tiling->image.width,
-		.row = gradient->gates,
-		.to_point = step_of_points((all.last - all.first) * tiling->across, gradient->da_row),
-	};
-	for (size_t strip = strips.first; strip < strips.last; strip++)
-		for (size_t x = 0; x < tiling->across; x++) {
-			job.from = da + strip / tiling->down * sluice__places(tiling->image) * gradient->gates;
-			job.y = (ptrdiff_t)(strip % tiling->down * RESULTS);
-			job.x = (ptrdiff_t)(x * RESULTS);
-			job.to = gradient->da_points + ((strip - all.first) * tiling->across + x) * gradient->da_row;
-			kernels->expand(&job);
-		}
+	const struct origin origin = {da, tiling->image, gradient->gates, gradient->gates, 0, 0};
+	const struct points points = {
+		gradient->da_points + (strips.first - all.first) * tiling->across * gradient->da_row,
+		step_of_points((all.last - all.first) * tiling->across, gradient->da_row), gradient->da_row};
+	sluice__winograd_expand(&gradient->pass->plan->kernels, tiling, SLUICE__WINOGRAD_RESULT, &origin, strips,
+				points);
 }
 
 /* sums (+)= da times what was seen, over the tiles of some strips; each thread some points. */
